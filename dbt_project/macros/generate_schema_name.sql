@@ -1,0 +1,4 @@
+{# A room is a schema of that very name, without dbt's target prefix. #}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {{ (custom_schema_name or target.schema) | trim }}
+{%- endmacro %}

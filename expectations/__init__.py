@@ -1,0 +1,1 @@
+"""Gate room: may the candidate go out?"""

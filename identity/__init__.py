@@ -1,0 +1,1 @@
+"""Identity room: who is who, and why."""

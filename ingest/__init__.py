@@ -1,0 +1,1 @@
+"""Landing room: contracts, connectors, receipts, quarantine. Nothing is lost here."""

@@ -1,0 +1,1 @@
+"""The doors: command line, the steps of a run, the demo."""

@@ -1,0 +1,1 @@
+"""The demo city: invented people, the simulators of their four systems, and the true answer."""
