@@ -1,11 +1,48 @@
 # Everything sets itself up: a machine with Python 3.11 and make is enough.
 .DEFAULT_GOAL := help
-PYTHON ?= python3.11
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
-STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin
-UV := $(VENV)-uv/bin/uv
+INSTALLED := $(VENV)/.installed
+PACKAGES := rongtong ingest identity expectations warehouse simulation
+
+.PHONY: help install demo airflow check test test-all clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
-.PHONY: help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+# The lock is exported and installed, rather than synced, so that a package mirror named by UV_DEFAULT_INDEX serves
+# behind a firewall too: the hashes of uv.lock are demanded, its addresses are not used.
+$(INSTALLED): pyproject.toml uv.lock
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 is not on the PATH; install it, or say make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "rongtong · installing the pinned packages (a few minutes the first time)"
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@test -x .uv/bin/uv || { $(PYTHON) -m venv .uv && .uv/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9; }
+	@.uv/bin/uv export -q --frozen --all-groups --no-emit-project -o $(VENV)/requirements.txt
+	@.uv/bin/uv pip install -q --python $(RUN)/python --require-hashes -r $(VENV)/requirements.txt
+	@.uv/bin/uv pip install -q --python $(RUN)/python --no-deps -e .
+	@touch $@
+
+install: $(INSTALLED) ## the pinned packages into .venv
+
+demo: $(INSTALLED) ## the demo city through real Airflow DAGs to a published snapshot
+	@$(RUN)/rongtong demo $(ARGS)
+
+airflow: $(INSTALLED) ## Airflow's web interface on the same DAGs and the demo city's systems
+	@$(RUN)/rongtong airflow $(ARGS)
+
+check: $(INSTALLED) ## lint, types, import layers
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports
+
+test: $(INSTALLED) ## the tests that fit into a coffee break
+	@$(RUN)/pytest -m "not heavy" $(ARGS)
+
+test-all: $(INSTALLED) ## every test, the heavy ones too
+	@$(RUN)/pytest $(ARGS)
+
+clean: ## remove what was installed and built; data under RONGTONG_HOME stay
+	rm -rf $(VENV) .uv dbt_project/target

@@ -1,0 +1,136 @@
+"""Build one room of the work file with dbt, in a process of its own.
+
+``python -m rongtong.dbt_room ROOM`` is the child: it runs dbt's invocations for the room one after another and prints
+one JSON line per finished node. ``build_room`` is the parent's side. A process of its own because DuckDB gives a file
+to one process at a time, and whatever comes next must find it free.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rongtong.console import ProgressCallback
+from warehouse.home import PROJECT, Home
+
+# The unions read whatever staging has built, so they need an invocation after it: dbt cannot order what it learns to
+# exist only at run time.
+ROOMS: dict[str, list[list[str]]] = {
+    "staging": [
+        ["--select", "resource_type:seed", "path:models/staging"],
+        ["--select", "int_*__unioned"],
+    ],
+    "golden": [["--select", "path:models/intermediate", "path:models/golden", "--exclude", "int_*__unioned"]],
+    "findings": [["--select", "path:models/findings"]],
+}
+
+
+class RoomFailed(RuntimeError):
+    """dbt stopped: one sentence naming the room, the model or test, and where the log is."""
+
+
+def build_room(
+    room: str,
+    home: Home,
+    run_id: str,
+    variables: dict[str, Any],
+    progress: ProgressCallback | None = None,
+) -> None:
+    """Run dbt for ``room`` of run ``run_id``; ``variables`` become dbt's vars (``as_of``, ``run_id``, ...).
+
+    Raises ``RoomFailed`` with the first model or test that failed. dbt's own log may quote values of people and stays
+    in the run's private folder.
+    """
+    folder = home.run_folder(run_id)
+    log_folder = folder / "dbt"
+    log_folder.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {
+        "RONGTONG_WORK_FILE": str(home.work_file(run_id)),
+        "RONGTONG_TEMP_FOLDER": str(folder / "temp"),
+        "RONGTONG_DBT_TARGET": str(home.root / "dbt"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
+    }
+    command = [sys.executable, "-m", "rongtong.dbt_room", room, str(log_folder), json.dumps(variables)]
+    failures: list[str] = []
+    with (
+        (log_folder / f"{room}.err").open("w", encoding="utf-8") as errors,
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True) as child,
+    ):
+        assert child.stdout is not None
+        for line in child.stdout:
+            if not line.startswith("{"):
+                continue
+            node = json.loads(line)
+            if node["status"] in ("error", "fail"):
+                failures.append(node["node"])
+            if progress is not None:
+                progress(node["index"], node["total"], node["node"])
+    if child.returncode != 0:
+        what = f"{failures[0]} failed" if failures else "dbt could not read its models"
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        raise RoomFailed(f"room {room}: {what}{more}; read {log_folder / 'dbt.log'} and mend the model or its input.")
+
+
+def _print_finished_nodes() -> Callable[[Any], None]:
+    def on_event(event: Any) -> None:
+        if event.info.name != "NodeFinished":
+            return
+        result = event.data.run_result
+        node = event.data.node_info
+        line = {
+            "node": node.node_name,
+            "status": result.status,
+            "index": getattr(result, "index", 0) or on_event.count,  # type: ignore[attr-defined]
+            "total": None,
+        }
+        on_event.count += 1  # type: ignore[attr-defined]
+        print(json.dumps(line), flush=True)
+
+    on_event.count = 1  # type: ignore[attr-defined]
+    return on_event
+
+
+def main(arguments: list[str]) -> int:
+    """The child: 0 when every invocation of the room succeeded, 1 otherwise."""
+    from dbt.cli.main import dbtRunner
+
+    room, log_folder, variables = arguments
+    project = PROJECT / "dbt_project"
+    runner = dbtRunner(callbacks=[_print_finished_nodes()])
+    for selection in ROOMS[room]:
+        outcome = runner.invoke(
+            [
+                "build",
+                *selection,
+                "--project-dir",
+                str(project),
+                "--profiles-dir",
+                str(project),
+                "--log-path",
+                log_folder,
+                "--vars",
+                variables,
+                "--indirect-selection",
+                "buildable",
+                "--log-level",
+                "none",
+                "--log-level-file",
+                "info",
+                "--fail-fast",
+            ]
+        )
+        if not outcome.success:
+            if outcome.exception is not None:
+                Path(log_folder, "dbt.log").open("a", encoding="utf-8").write(f"\n{outcome.exception}\n")
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
