@@ -66,7 +66,8 @@ class MysqlServer:
         if not url:
             return None
         parts = urlsplit(url)
-        if parts.scheme not in ("mysql", "mariadb") or not parts.hostname or not parts.username or parts.path.strip("/"):
+        is_mysql = parts.scheme in ("mysql", "mariadb")
+        if not is_mysql or not parts.hostname or not parts.username or parts.path.strip("/"):
             raise SystemsError(f"{URL_VARIABLE} must look like mysql://user:password@host:port, without a database.")
         digest = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:12]
         return cls(
