@@ -1,0 +1,40 @@
+{# First day of the month of a date. #}
+{% macro month_of(date) -%} cast({{ dbt.date_trunc('month', date) }} as date) {%- endmacro %}
+
+
+{# Last day of the month of a date. #}
+{% macro month_end(date) -%}
+    cast({{ dbt.dateadd('day', -1, dbt.dateadd('month', 1, dbt.date_trunc('month', date))) }} as date)
+{%- endmacro %}
+
+
+{# Monday of the ISO week of a date. #}
+{% macro week_of(date) -%} cast({{ dbt.date_trunc('week', date) }} as date) {%- endmacro %}
+
+
+{# A date moved by whole months, days or years (negative: back). #}
+{% macro moved(date, part, number) -%} cast({{ dbt.dateadd(part, number, date) }} as date) {%- endmacro %}
+
+
+{# After every date that a record can carry: stands for "still going on" inside comparisons. #}
+{% macro far_future() -%} cast('9999-12-31' as date) {%- endmacro %}
+
+
+{# Before every date that a record can carry: stands for "nobody knows since when" inside comparisons. #}
+{% macro far_past() -%} cast('0001-01-01' as date) {%- endmacro %}
+
+
+{# One row per month: `month_start`, from the month of one date to the month of another, as a table expression. #}
+{% macro months_between(first, last) -%} {{ return(adapter.dispatch('months_between')(first, last)) }} {%- endmacro %}
+
+{% macro duckdb__months_between(first, last) -%}
+    (select cast(unnest(generate_series(date_trunc('month', {{ first }}), date_trunc('month', {{ last }}), interval 1 month)) as date) as month_start)
+{%- endmacro %}
+
+
+{# One row per ISO week: its Monday as `week_start`, from the week of one date to the week of another. #}
+{% macro weeks_between(first, last) -%} {{ return(adapter.dispatch('weeks_between')(first, last)) }} {%- endmacro %}
+
+{% macro duckdb__weeks_between(first, last) -%}
+    (select cast(unnest(generate_series(date_trunc('week', {{ first }}), date_trunc('week', {{ last }}), interval 7 day)) as date) as week_start)
+{%- endmacro %}
