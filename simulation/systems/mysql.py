@@ -92,9 +92,7 @@ class MysqlServer:
         duck = connect(extensions=("mysql_scanner",))
         try:
             self._run(duck, "", f"DROP DATABASE IF EXISTS {self.database}")
-            self._run(
-                duck, "", f"CREATE DATABASE {self.database} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
-            )
+            self._run(duck, "", f"CREATE DATABASE {self.database} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
             for statement in ELDERCARE_SCHEMA:
                 self._run(duck, self.database, statement)
             # Attached only now: the scanner keeps the list of tables it saw when attaching.
