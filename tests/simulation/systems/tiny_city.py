@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from simulation.districts import MANAGING as DISTRICTS
 from simulation.systems.district_styles import HEADERS
 from warehouse.duck import connect
-
-DISTRICTS = (
-    "510104 510105 510106 510107 510108 510112 510113 510114 510115 510116 510117 510118 510121 510129 510131 510181 "
-    "510182 510183 510184 510185 510109 510171 510173"
-).split()
 
 _PARTY = ", ".join(
     f"'{name}' AS name_{side}, '111' AS cert_type_{side}, NULL::varchar AS cert_num_{side}, "
@@ -24,7 +20,7 @@ _REGISTRATION = f"""
         {_PARTY}, NULL::varchar AS ref_cert_no, NULL::varchar AS remark,
         TIMESTAMPTZ '2025-01-01 09:00:00+08' AS created_at, TIMESTAMPTZ '2025-01-01 09:00:00+08' AS updated_at
     FROM range(1, 501) t(i)"""
-_CREMATIONS = """
+CREMATIONS = """
     SELECT '5101-' || lpad(i::varchar, 6, '0') AS cert_id, if(i % 50 = 0, 'void', 'valid') AS status,
         '5101' AS facility_code, '东郊殡仪馆' AS facility_name, if(i % 40 = 0, '无名氏', '王"五') AS deceased_name,
         if(i % 3 = 0, NULL, '111') AS deceased_id_type, NULL::varchar AS deceased_id_no, '男' AS deceased_sex,
@@ -53,7 +49,8 @@ _ELDERCARE = {
         FROM range(1, 4) t(i)""",
     "bed_stay": """
         SELECT i AS id, i AS elder_id, 1::bigint AS institution_id, DATE '2025-01-01' AS checked_in_on,
-            NULL::date AS checked_out_on, NULL::varchar AS checkout_reason, 300.50::decimal(10, 2) AS subsidy_month_yuan,
+            NULL::date AS checked_out_on, NULL::varchar AS checkout_reason,
+            300.50::decimal(10, 2) AS subsidy_month_yuan,
             0::tinyint AS is_deleted, TIMESTAMP_MS '2025-01-01 00:00:00' AS updated_at FROM range(1, 21) t(i)""",
     "care_visit": """
         SELECT i AS id, i % 200 + 1 AS elder_id, DATE '2025-01-06' AS visited_on, 'visit' AS kind, 'w1' AS worker_code,
@@ -63,17 +60,22 @@ _ELDERCARE = {
 _HOUSEHOLD = """
     i AS row_uid, 'H' || i AS household_no, '城市低保' AS benefit, '整户保' AS mode,
     CASE i % 5 WHEN 0 THEN '张三' WHEN 1 THEN '欧阳小明' WHEN 2 THEN '张　三' WHEN 3 THEN '䶮𠅤' END AS head_name,
-    CASE i % 4 WHEN 0 THEN '11010519491231002X' WHEN 1 THEN '5.10104E+17' WHEN 2 THEN '510104198001010010' END AS head_id_no,
-    (i % 3 + 1)::varchar AS insured_count, CASE WHEN i % 7 = 0 THEN '不久前' ELSE '2020-0' || (i % 9 + 1) END AS approved_from,
+    CASE i % 4 WHEN 0 THEN '11010519491231002X' WHEN 1 THEN '5.10104E+17'
+        WHEN 2 THEN '510104198001010010' END AS head_id_no,
+    (i % 3 + 1)::varchar AS insured_count,
+    CASE WHEN i % 7 = 0 THEN '不久前' ELSE '2020-0' || (i % 9 + 1) END AS approved_from,
     if(i % 6 = 5, NULL, '甲街' || (i % 3) || '号, 2栋') AS address, NULL::varchar AS phone"""
 _MEMBER = """
-    i AS row_uid, 'H' || i AS household_no, '李四' AS name, NULL::varchar AS id_no, if(i % 2 = 0, '户主', '20') AS relation,
+    i AS row_uid, 'H' || i AS household_no, '李四' AS name, NULL::varchar AS id_no,
+    if(i % 2 = 0, '户主', '20') AS relation,
     if(i % 3 = 0, NULL, '未婚') AS marital, '是' AS insured, NULL::varchar AS disability_cert_no"""
 _PAYMENT = """
     i AS row_uid, if(i % 97 = 0, NULL, 'P' || i) AS payment_no, '高龄津贴' AS benefit, NULL::varchar AS household_no,
-    '王五' AS payee_name, '440524188001010014' AS payee_id_no, if(i % 9 = 0, NULL, '6222000011112222' || i) AS bank_account,
+    '王五' AS payee_name, '440524188001010014' AS payee_id_no,
+    if(i % 9 = 0, NULL, '6222000011112222' || i) AS bank_account,
     '2025-01' AS period_from, if(i % 4 = 0, NULL, '3') AS months,
-    CASE i % 11 WHEN 0 THEN '待定' WHEN 1 THEN '1400.00' WHEN 2 THEN '12345.60' WHEN 3 THEN '700.05' ELSE '300.00' END AS amount,
+    CASE i % 11 WHEN 0 THEN '待定' WHEN 1 THEN '1400.00' WHEN 2 THEN '12345.60' WHEN 3 THEN '700.05'
+        ELSE '300.00' END AS amount,
     if(i % 13 = 0, '三月初', '2025-03-' || lpad((i % 28 + 1)::varchar, 2, '0')) AS paid_on,
     CASE i % 5 WHEN 0 THEN '失败(退回)' WHEN 1 THEN '成功' END AS status"""
 _FILE_ROWS = {"household": (_HOUSEHOLD, 9), "member": (_MEMBER, 12), "payment": (_PAYMENT, 41)}
@@ -84,7 +86,7 @@ def write_tiny_city(folder: Path, *, months: int = 2, factor: int = 1) -> Path:
     folder.mkdir(parents=True)
     duck = connect(extensions=("icu",))
     districts = ", ".join(f"'{district}'" for district in DISTRICTS)
-    tables = {"registration": _REGISTRATION, "cremations": _CREMATIONS, **_ELDERCARE}
+    tables = {"registration": _REGISTRATION, "cremations": CREMATIONS, **_ELDERCARE}
     for kind in HEADERS:
         columns, rows = _FILE_ROWS[kind]
         tables[f"{kind}_rows"] = f"""
