@@ -11,37 +11,20 @@ import numpy as np
 
 from simulation import dirt, districts, numbers
 from simulation.calendar import NEVER, birthday_after, day, first_day, iso_days, iso_months, month_of
-from simulation.names import Numbers, Text
+from simulation.names import Numbers, Text, words
 from simulation.people import ANNULLED, DIVORCED, NOBODY, OPEN, SPOUSE_DIED, Marriages, People
 from simulation.tables import Frame
 
 URBAN, RURAL_DIBAO, TEKUN, OLD_AGE, LIVING, NURSING, AID, FUNERAL, PRICE = range(9)
 WORDS = np.array(
-    [
-        "城市低保",
-        "农村低保",
-        "特困供养",
-        "高龄津贴",
-        "困难残疾人生活补贴",
-        "重度残疾人护理补贴",
-        "临时救助",
-        "特困丧葬费",
-        "价格临时补贴",
-    ],
+    words("城市低保 农村低保 特困供养 高龄津贴 困难残疾人生活补贴 重度残疾人护理补贴 临时救助 特困丧葬费 价格临时补贴"),
     dtype=object,
 )
 CODES = np.array(
-    [
-        "dibao_urban",
-        "dibao_rural",
-        "tekun",
-        "old_age_allowance",
-        "disability_living",
-        "disability_nursing",
-        "temporary_aid",
-        "tekun_funeral",
-        "price_subsidy",
-    ],
+    words(
+        "dibao_urban dibao_rural tekun old_age_allowance disability_living disability_nursing "
+        "temporary_aid tekun_funeral price_subsidy"
+    ),
     dtype=object,
 )
 WHOLE, SINGLE = "整户保", "单人保"
@@ -53,7 +36,7 @@ _RELATION_CODES = {"户主": "02", "配偶": "10", "子": "20", "女": "30", "�
 
 @dataclass
 class Plan:
-    """Who is assisted how: households with their members, and entitlements with first and last month of the year (0–11)."""
+    """Who is assisted how: households with members, and entitlements with first and last month of the year (0–11)."""
 
     head: Numbers
     kind: Numbers
@@ -138,7 +121,7 @@ def plan_assistance(rng: np.random.Generator, people: People, marriages: Marriag
 
     fresh = np.flatnonzero(
         (marriages.end_kind == OPEN) & (marriages.began < day(year, 9)) & (marriages.began > day(year - 12))
-    )  # fmt: skip
+    )
     side = np.where(rng.random(len(fresh)) < 0.5, marriages.man[fresh], marriages.woman[fresh])
     newly = np.zeros(size, dtype=bool)
     newly[side] = True
@@ -260,10 +243,22 @@ def plan_assistance(rng: np.random.Generator, people: People, marriages: Marriag
     is_head = np.concatenate(relation) == "户主"
     insured = is_head | (rng.random(len(members)) < 0.93)
     plan = Plan(
-        head=head, kind=kind, benefit=benefit, mode=mode, district=district, start=start, end=end, member_household=own,
-        member=members, relation=np.concatenate(relation), insured=insured, member_end=np.concatenate(member_end),
-        declared=lawful_status, needed_marriages=needed, needed_deaths=deaths,
-    )  # fmt: skip
+        head=head,
+        kind=kind,
+        benefit=benefit,
+        mode=mode,
+        district=district,
+        start=start,
+        end=end,
+        member_household=own,
+        member=members,
+        relation=np.concatenate(relation),
+        insured=insured,
+        member_end=np.concatenate(member_end),
+        declared=lawful_status,
+        needed_marriages=needed,
+        needed_deaths=deaths,
+    )
     _entitle(rng, people, plan, used, supported, year, as_of)
     return plan
 
@@ -368,9 +363,12 @@ def _roster(rng: np.random.Generator, people: People, who: Numbers, missing: flo
     relative = np.where(partner >= 0, people.number[partner], "")
     carried = np.where(people.old_number[who] != "", people.old_number[who], people.number[who])
     number, damage = dirt.damage_numbers(
-        rng, carried, relative, rates=dirt.NumberRates(missing=missing, digit=0.004, swap=0.002, cut=0.001, placeholder=0.002, relative=0.003),
+        rng,
+        carried,
+        relative,
+        rates=dirt.NumberRates(missing=missing, digit=0.004, swap=0.002, cut=0.001, placeholder=0.002, relative=0.003),
         protect=protect,
-    )  # fmt: skip
+    )
     return Rosters(name, number, np.where(name_damage != "", name_damage, damage))
 
 
@@ -423,10 +421,10 @@ def write_households(
     for when in range(12):
         np.add.at(insured_count[:, when], plan.member_household[present & (plan.member_end >= when)], 1)
     name, number, damage = _copied(rng, roster, head_row[owner])
-    words = np.array(["城市低保", "农村低保", "特困分散"], dtype=object)[plan.benefit]
-    words = np.where((plan.kind == SUPPORTED) & (rng.random(count) < 0.35), "特困集中", words)
-    words = np.where(plan.kind == MARGINAL, "低保边缘", words)
-    word = words[owner]
+    typed = np.array(["城市低保", "农村低保", "特困分散"], dtype=object)[plan.benefit]
+    typed = np.where((plan.kind == SUPPORTED) & (rng.random(count) < 0.35), "特困集中", typed)
+    typed = np.where(plan.kind == MARGINAL, "低保边缘", typed)
+    word = typed[owner]
     unknown = (rng.random(len(owner)) < 0.0008) & (plan.kind[owner] == MARGINAL) | (rng.random(len(owner)) < 0.0004) & (
         plan.kind[owner] == ONE_OF_COUPLE
     )
@@ -434,11 +432,19 @@ def write_households(
     empty = np.full(count, "", dtype=object)
     phone = dirt.write_phones(rng, people.phone[plan.head], empty)
     household: Frame = {
-        "row_uid": first_uid + np.arange(len(owner)), "district": code[owner], "month": yyyymm[month],
-        "household_no": household_no[owner], "benefit": word, "mode": plan.mode[owner], "head_name": name,
-        "head_id_no": number, "insured_count": insured_count[owner, month].astype("U3").astype(object),
-        "approved_from": iso_months(approved)[owner], "address": people.address[plan.head][owner], "phone": phone[owner],
-    }  # fmt: skip
+        "row_uid": first_uid + np.arange(len(owner)),
+        "district": code[owner],
+        "month": yyyymm[month],
+        "household_no": household_no[owner],
+        "benefit": word,
+        "mode": plan.mode[owner],
+        "head_name": name,
+        "head_id_no": number,
+        "insured_count": insured_count[owner, month].astype("U3").astype(object),
+        "approved_from": iso_months(approved)[owner],
+        "address": people.address[plan.head][owner],
+        "phone": phone[owner],
+    }
     known = ~unknown
     mentions = [_file_mentions("household", household, "head", people.first_id + plan.head[owner], damage, known)]
     household["unknown"] = unknown
@@ -457,16 +463,25 @@ def write_households(
     marital = plan.declared[row]
     certificate = np.where(
         (plan.grade[plan.member[row]] > 0) & (people.number[plan.member[row]] != ""),
-        people.number[plan.member[row]] + "4" + plan.grade[plan.member[row]].astype("U1").astype(object), "",
-    )  # fmt: skip
+        people.number[plan.member[row]] + "4" + plan.grade[plan.member[row]].astype("U1").astype(object),
+        "",
+    )
     member: Frame = {
-        "row_uid": first_uid + np.arange(len(row)), "district": code[of], "month": yyyymm[when], "household_no": household_no[of],
-        "name": name, "id_no": number,
+        "row_uid": first_uid + np.arange(len(row)),
+        "district": code[of],
+        "month": yyyymm[when],
+        "household_no": household_no[of],
+        "name": name,
+        "id_no": number,
         "relation": np.where(coded, np.array([_RELATION_CODES[word] for word in relation], dtype=object), relation),
         "marital": np.where(coded, marital, np.array([_MARITAL_WORDS[key] for key in marital], dtype=object)),
-        "insured": np.where(plan.insured[row], np.array(["是", "1", "Y"], dtype=object)[style], np.array(["否", "0", "N"], dtype=object)[style]),
+        "insured": np.where(
+            plan.insured[row],
+            np.array(["是", "1", "Y"], dtype=object)[style],
+            np.array(["否", "0", "N"], dtype=object)[style],
+        ),
         "disability_cert_no": certificate,
-    }  # fmt: skip
+    }
     mentions.append(
         _file_mentions(
             "member", member, "member", people.first_id + plan.member[row], damage, np.ones(len(row), dtype=bool)
@@ -485,10 +500,14 @@ def write_households(
 def _file_mentions(kind: str, frame: Frame, role: str, person: Numbers, damage: Text, rows: np.ndarray) -> Frame:
     count = int(rows.sum())
     return {
-        "kind": np.full(count, kind, dtype=object), "district": frame["district"][rows], "month": frame["month"][rows],
-        "row_uid": frame["row_uid"][rows], "role": np.full(count, role, dtype=object), "person_id": person[rows],
+        "kind": np.full(count, kind, dtype=object),
+        "district": frame["district"][rows],
+        "month": frame["month"][rows],
+        "row_uid": frame["row_uid"][rows],
+        "role": np.full(count, role, dtype=object),
+        "person_id": person[rows],
         "damage": damage[rows],
-    }  # fmt: skip
+    }
 
 
 def _monthly_fen(rng: np.random.Generator, benefit: Numbers, age: Numbers, insured: Numbers) -> Numbers:
@@ -499,8 +518,9 @@ def _monthly_fen(rng: np.random.Generator, benefit: Numbers, age: Numbers, insur
     aid = rng.integers(5, 60, count) * 10000
     rate = np.select(
         [benefit <= RURAL_DIBAO, benefit == TEKUN, benefit == OLD_AGE, benefit == LIVING, benefit == NURSING],
-        [dibao, 132600 + rng.integers(0, 3, count) * 20050, old, 15000, 10000], aid,
-    )  # fmt: skip
+        [dibao, 132600 + rng.integers(0, 3, count) * 20050, old, 15000, 10000],
+        aid,
+    )
     return np.asarray(rate.astype(np.int64))
 
 
@@ -516,7 +536,7 @@ def write_payments(
     chunk: int,
     chunks: int,
 ) -> tuple[Frame, list[Frame], Paid, dict[str, int]]:
-    """Payment rows of twelve folders, true mentions, what was truly paid, and how many rows no contract can accept."""  # fmt: skip
+    """Payment rows of twelve folders, true mentions, what was truly paid, and how many rows no contract can accept."""
     begin = int(month_of(np.array([day(year)]))[0])
     paying = np.flatnonzero(plan.kind != MARGINAL)
     head_row = np.flatnonzero(plan.relation == "户主")
@@ -568,10 +588,10 @@ def write_payments(
     # Price subsidies in two months, funeral costs of the supported: lawful after a death.
     extra_entry, extra_folder, extra_kind, extra_fen = [], [], [], []
     assisted = np.flatnonzero((household >= 0) & (start <= end))
-    for when in (1, 8):
-        got = assisted[(start[assisted] <= when) & (end[assisted] + 2 >= when)]
+    for subsidy_month in (1, 8):
+        got = assisted[(start[assisted] <= subsidy_month) & (end[assisted] + 2 >= subsidy_month)]
         extra_entry.append(got)
-        extra_folder.append(np.full(len(got), when))
+        extra_folder.append(np.full(len(got), subsidy_month))
         extra_kind.append(np.full(len(got), PRICE))
         extra_fen.append(np.full(len(got), 4500) * np.minimum(insured_of[got], 5))
     buried = assisted[(benefit[assisted] == TEKUN) & (people.death[person[assisted]] != NEVER)]
@@ -619,35 +639,53 @@ def write_payments(
 
     name, number, damage = _copied(rng, roster, entry)
     account = people.account[person[entry]]
-    paid_day = (
-        first_day(begin + when) + 8 + np.array([hash_day % 14 for hash_day in range(23)])[district[entry[source]]]
-    )
+    paid_day = first_day(begin + when) + 8 + district[entry[source]] % 14
     amount = (
         (fen // 100).astype("U9").astype(object) + "." + np.strings.zfill((fen % 100).astype("U2"), 2).astype(object)
     )
     frame: Frame = {
-        "row_uid": first_uid + np.arange(total), "district": place, "month": yyyymm[when],
+        "row_uid": first_uid + np.arange(total),
+        "district": place,
+        "month": yyyymm[when],
         "payment_no": np.where(spoilt == 3, "", payment_no[source]),
         "benefit": np.where(spoilt == 2, "爱心券", WORDS[kind[source]]),
         "household_no": np.where(household[entry[source]] >= 0, household_no[household[entry[source]]], ""),
-        "payee_name": name[source], "payee_id_no": number[source],
+        "payee_name": name[source],
+        "payee_id_no": number[source],
         "bank_account": np.where(rng.random(count) < 0.02, "", account)[source],
         "period_from": iso_months(begin + first)[source],
         "months": np.where((months == 1) & (rng.random(count) < 0.3), "", months.astype("U3").astype(object))[source],
-        "amount": np.where(spoilt == 1, "待定", amount[source]), "paid_on": iso_days(paid_day),
-        "status": np.where(is_failed, np.where(rng.random(total) < 0.5, "失败", "失败(退回)"), np.where(rng.random(total) < 0.7, "成功", "")),
-    }  # fmt: skip
+        "amount": np.where(spoilt == 1, "待定", amount[source]),
+        "paid_on": iso_days(paid_day),
+        "status": np.where(
+            is_failed,
+            np.where(rng.random(total) < 0.5, "失败", "失败(退回)"),
+            np.where(rng.random(total) < 0.7, "成功", ""),
+        ),
+    }
     record = place + f"/{year}/" + frame["payment_no"]
     counted = (spoilt == 0) & ~superseded
     mentions: list[Frame] = [
-        {"source_record_id": record[counted], "role": np.full(int(counted.sum()), "payee", dtype=object),
-         "person_id": people.first_id + person[entry[source]][counted], "damage": damage[source][counted]}
-    ]  # fmt: skip
+        {
+            "source_record_id": record[counted],
+            "role": np.full(int(counted.sum()), "payee", dtype=object),
+            "person_id": people.first_id + person[entry[source]][counted],
+            "damage": damage[source][counted],
+        }
+    ]
     paid = Paid(
-        person=person[entry[source]], household=household[entry[source]], benefit=kind[source], district=place, folder=when,
-        first=first[source], months=months[source], fen=fen[source], payment_no=payment_no[source],
-        counts=counted & ~is_failed & ~is_double, record=record,
-    )  # fmt: skip
+        person=person[entry[source]],
+        household=household[entry[source]],
+        benefit=kind[source],
+        district=place,
+        folder=when,
+        first=begin + first[source],
+        months=months[source],
+        fen=fen[source],
+        payment_no=payment_no[source],
+        counts=counted & ~is_failed & ~is_double,
+        record=record,
+    )
     return frame, mentions, paid, {"payment": int((spoilt > 0).sum())}
 
 
@@ -659,7 +697,12 @@ def covered_months(paid: Paid) -> Frame:
     part = paid.fen[source] // paid.months[source]
     last = step == paid.months[source] - 1
     return {
-        "person": paid.person[source], "household": paid.household[source], "benefit": paid.benefit[source],
-        "district": paid.district[source], "month": paid.first[source] + step, "folder": paid.folder[source],
-        "fen": np.where(last, paid.fen[source] - part * (paid.months[source] - 1), part), "record": paid.record[source],
-    }  # fmt: skip
+        "person": paid.person[source],
+        "household": paid.household[source],
+        "benefit": paid.benefit[source],
+        "district": paid.district[source],
+        "month": paid.first[source] + step,
+        "folder": paid.folder[source],
+        "fen": np.where(last, paid.fen[source] - part * (paid.months[source] - 1), part),
+        "record": paid.record[source],
+    }

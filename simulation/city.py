@@ -1,4 +1,4 @@
-"""The demo city, built chunk by chunk: invented people, the four systems' records as the owners hold them, the truth."""
+"""The demo city, built chunk by chunk: invented people, the four owners' records of them, and the truth."""
 
 from __future__ import annotations
 
@@ -74,18 +74,30 @@ def build_city(
                 progress(chunk + 1, chunks)
         answers.append(
             "expected_quarantine",
-            {"source": np.array([key[0] for key in refused], dtype=object), "entity": np.array([key[1] for key in refused], dtype=object),
-             "count": np.array(list(refused.values()))},
-        )  # fmt: skip
+            {
+                "source": np.array([key[0] for key in refused], dtype=object),
+                "entity": np.array([key[1] for key in refused], dtype=object),
+                "count": np.array(list(refused.values())),
+            },
+        )
     facts = CityFacts(persons, seed, year, str(iso_days(np.array([as_of]))[0]), owners.counts, answers.counts)
     (folder / FACTS_FILE).write_text(json.dumps(asdict(facts), ensure_ascii=False, indent=1), encoding="utf-8")
     return facts
 
 
 def _build_chunk(
-    rng: np.random.Generator, size: int, first_id: int, chunk: int, chunks: int, year: int, as_of: int,
-    uids: dict[str, int], refused: dict[tuple[str, str], int], owners: TableWriters, answers: TableWriters,
-) -> None:  # fmt: skip
+    rng: np.random.Generator,
+    size: int,
+    first_id: int,
+    chunk: int,
+    chunks: int,
+    year: int,
+    as_of: int,
+    uids: dict[str, int],
+    refused: dict[tuple[str, str], int],
+    owners: TableWriters,
+    answers: TableWriters,
+) -> None:
     people = raise_families(rng, size, first_id, chunk, chunks, year, as_of)
     marriages = wed(rng, people, year, as_of)
     plan = allowance.plan_assistance(rng, people, marriages, year, as_of)
@@ -126,9 +138,11 @@ def _build_chunk(
         owners.append(name, frame)
 
     for source, table, parts in (
-        ("marriage", "registration", acts_mentions), ("funeral", "cremations", death_mentions),
-        ("eldercare", "elder", elder_mentions), ("allowance", "payment", payment_mentions),
-    ):  # fmt: skip
+        ("marriage", "registration", acts_mentions),
+        ("funeral", "cremations", death_mentions),
+        ("eldercare", "elder", elder_mentions),
+        ("allowance", "payment", payment_mentions),
+    ):
         for part in parts:
             count = len(part["role"])
             origin = {

@@ -8,29 +8,20 @@ import numpy as np
 
 from simulation import dirt, numbers
 from simulation.calendar import NEVER, day, iso_days, year_of
-from simulation.names import Numbers, Text
+from simulation.names import Numbers, Text, words
 from simulation.people import NOBODY, People
 from simulation.tables import Frame, stack, take
 
-_HOMES = [
-    "东郊殡仪馆",
-    "北郊殡仪馆",
-    "石板滩殡仪馆",
-    "双流殡仪馆",
-    "温江殡仪馆",
-    "都江堰殡仪馆",
-    "彭州殡仪馆",
-    "邛崃殡仪馆",
-    "崇州殡仪馆",
-    "金堂殡仪馆",
-    "简阳殡仪馆",
-]
+_HOMES = words(
+    "东郊殡仪馆 北郊殡仪馆 石板滩殡仪馆 双流殡仪馆 温江殡仪馆 都江堰殡仪馆 彭州殡仪馆 邛崃殡仪馆 "
+    "崇州殡仪馆 金堂殡仪馆 简阳殡仪馆"
+)
 _NAMELESS = ["无名氏", "无名尸", "无名氏", "无名氏（男）", "无名氏"]
 
 
 @dataclass
 class DeathRecords:
-    """What the funeral system knows of each person: whether a valid certificate exists and whether it proves the death."""
+    """What the funeral system knows of each person: is there a valid certificate, and does it prove the death."""
 
     is_recorded: np.ndarray
     is_certain: np.ndarray
@@ -116,10 +107,14 @@ def write_cremations(
     every["facility_name"] = np.array(_HOMES, dtype=object)[home]
 
     recorded = DeathRecords(
-        is_recorded=np.zeros(size, dtype=bool), is_certain=np.zeros(size, dtype=bool), has_day=np.zeros(size, dtype=bool), has_month=np.zeros(size, dtype=bool),
+        is_recorded=np.zeros(size, dtype=bool),
+        is_certain=np.zeros(size, dtype=bool),
+        has_day=np.zeros(size, dtype=bool),
+        has_month=np.zeros(size, dtype=bool),
         known_by_month=np.zeros(size, dtype=bool),
-        cremated=np.full(size, 0), cert_id=np.full(size, "", dtype=object),
-    )  # fmt: skip
+        cremated=np.full(size, 0),
+        cert_id=np.full(size, "", dtype=object),
+    )
     valid = np.flatnonzero((every["status"] == "valid") & (every["person"] >= 0))
     who = every["person"][valid]
     recorded.is_recorded[who] = True
@@ -134,14 +129,22 @@ def write_cremations(
         return np.where(rows >= 0, people.first_id + rows, NOBODY)
 
     mentions: list[Frame] = [
-        {"source_record_id": cert, "role": np.full(count, "deceased", dtype=object), "person_id": ids(every["person"]),
-         "damage": every["damage"]}
-    ]  # fmt: skip
+        {
+            "source_record_id": cert,
+            "role": np.full(count, "deceased", dtype=object),
+            "person_id": ids(every["person"]),
+            "damage": every["damage"],
+        }
+    ]
     spoken = every["handler_name"] != ""
     mentions.append(
-        {"source_record_id": cert[spoken], "role": np.full(int(spoken.sum()), "handler", dtype=object),
-         "person_id": ids(every["handler"])[spoken], "damage": every["handler_damage"][spoken]}
-    )  # fmt: skip
+        {
+            "source_record_id": cert[spoken],
+            "role": np.full(int(spoken.sum()), "handler", dtype=object),
+            "person_id": ids(every["handler"])[spoken],
+            "damage": every["handler_damage"][spoken],
+        }
+    )
     return every, mentions, recorded, mistaken
 
 
@@ -196,27 +199,41 @@ def _certificates(
     birth = np.where(rng.random(count) < 0.04, "", dirt.write_birthdays(rng, stated, "iiiiiiiihhhmy"))
     kind = np.array(["medical", "police", "court", ""], dtype=object)[rng.choice(4, count, p=[0.86, 0.1, 0.01, 0.03])]
     return {
-        "person": rows, "handler": np.where(silent, NOBODY, handler), "certain": certain, "precision": precision,
-        "damage": np.where(name_damage != "", name_damage, damage), "status": np.full(count, "valid", dtype=object),
+        "person": rows,
+        "handler": np.where(silent, NOBODY, handler),
+        "certain": certain,
+        "precision": precision,
+        "damage": np.where(name_damage != "", name_damage, damage),
+        "status": np.full(count, "valid", dtype=object),
         "handler_damage": np.where(handler_name_damage != "", handler_name_damage, handler_damage),
-        "home": rng.integers(0, len(_HOMES), count), "death_day": died, "cremation_day": cremated,
+        "home": rng.integers(0, len(_HOMES), count),
+        "death_day": died,
+        "cremation_day": cremated,
         "deceased_name": name,
         "deceased_id_type": np.where((number == "") & (rng.random(count) < 0.5), "", people.document_type[rows]),
         "deceased_id_no": number,
         "deceased_sex": np.where(rng.random(count) < 0.01, "未知", np.where(people.sex[rows] == 1, "男", "女")),
         "deceased_birth_date": birth,
-        "deceased_age": np.where(rng.random(count) < 0.1, "", age.astype("U3").astype(object) + np.where(rng.random(count) < 0.4, "岁", "")),
+        "deceased_age": np.where(
+            rng.random(count) < 0.1, "", age.astype("U3").astype(object) + np.where(rng.random(count) < 0.4, "岁", "")
+        ),
         "deceased_hukou_address": np.where(rng.random(count) < 0.07, "", people.address[rows]),
         "deceased_hukou_district": np.where(rng.random(count) < 0.03, "", hukou),
         "death_date": _write_deaths(rng, died, precision),
-        "death_cert_no": np.where(kind == "", "", numbers.digits(rng, count, 12)), "death_cert_kind": kind,
+        "death_cert_no": np.where(kind == "", "", numbers.digits(rng, count, 12)),
+        "death_cert_kind": kind,
         "cremation_date": iso_days(cremated),
-        "handler_name": np.where(silent, "", handler_name), "handler_id_no": np.where(silent, "", handler_number),
-        "handler_phone": np.where(silent, "", dirt.write_phones(rng, people.phone[handler], np.full(count, "", dtype=object))),
+        "handler_name": np.where(silent, "", handler_name),
+        "handler_id_no": np.where(silent, "", handler_number),
+        "handler_phone": np.where(
+            silent, "", dirt.write_phones(rng, people.phone[handler], np.full(count, "", dtype=object))
+        ),
         "handler_relation": np.where(silent, "", relation),
-        "fee_relief": np.array(["1,160.00", "1160.00", "1,460.00", "", "860.00"], dtype=object)[rng.integers(0, 5, count)],
+        "fee_relief": np.array(["1,160.00", "1160.00", "1,460.00", "", "860.00"], dtype=object)[
+            rng.integers(0, 5, count)
+        ],
         "green_burial": rng.choice([0, 1, -1], count, p=[0.75, 0.1, 0.15]),
-    }  # fmt: skip
+    }
 
 
 def _write_deaths(rng: np.random.Generator, died: Numbers, precision: np.ndarray) -> Text:
@@ -236,17 +253,32 @@ def _nameless(rng: np.random.Generator, people: People, count: int, year: int, a
     nothing = np.full(count, "", dtype=object)
     name = np.where(infant, people.name[parent] + "之婴", np.array(_NAMELESS, dtype=object)[rng.integers(0, 5, count)])
     return {
-        "person": np.full(count, NOBODY), "handler": np.where(infant, parent, NOBODY), "certain": np.zeros(count, dtype=bool),
-        "precision": np.full(count, "day"), "damage": np.where(infant, "infant", "nameless").astype(object),
-        "status": np.full(count, "valid", dtype=object), "handler_damage": nothing,
-        "home": rng.integers(0, len(_HOMES), count), "death_day": died, "cremation_day": np.minimum(died + 20, as_of - 2),
-        "deceased_name": name, "deceased_id_type": nothing, "deceased_id_no": nothing,
+        "person": np.full(count, NOBODY),
+        "handler": np.where(infant, parent, NOBODY),
+        "certain": np.zeros(count, dtype=bool),
+        "precision": np.full(count, "day"),
+        "damage": np.where(infant, "infant", "nameless").astype(object),
+        "status": np.full(count, "valid", dtype=object),
+        "handler_damage": nothing,
+        "home": rng.integers(0, len(_HOMES), count),
+        "death_day": died,
+        "cremation_day": np.minimum(died + 20, as_of - 2),
+        "deceased_name": name,
+        "deceased_id_type": nothing,
+        "deceased_id_no": nothing,
         "deceased_sex": np.array(["男", "女", "未知"], dtype=object)[rng.integers(0, 3, count)],
-        "deceased_birth_date": nothing, "deceased_age": np.where(infant, "3个月", nothing), "deceased_hukou_address": nothing,
-        "deceased_hukou_district": nothing, "death_date": iso_days(died), "death_cert_no": nothing,
-        "death_cert_kind": np.where(infant, "medical", "police").astype(object), "cremation_date": iso_days(died + 20),
-        "handler_name": np.where(infant, people.name[parent], ""), "handler_id_no": np.where(infant, people.number[parent], ""),
+        "deceased_birth_date": nothing,
+        "deceased_age": np.where(infant, "3个月", nothing),
+        "deceased_hukou_address": nothing,
+        "deceased_hukou_district": nothing,
+        "death_date": iso_days(died),
+        "death_cert_no": nothing,
+        "death_cert_kind": np.where(infant, "medical", "police").astype(object),
+        "cremation_date": iso_days(died + 20),
+        "handler_name": np.where(infant, people.name[parent], ""),
+        "handler_id_no": np.where(infant, people.number[parent], ""),
         "handler_phone": np.where(infant, people.phone[parent], ""),
         "handler_relation": np.where(infant, "其他", "").astype(object),
-        "fee_relief": nothing, "green_burial": np.full(count, -1),
-    }  # fmt: skip
+        "fee_relief": nothing,
+        "green_burial": np.full(count, -1),
+    }

@@ -15,61 +15,16 @@ from pypinyin import Style, pinyin
 
 from simulation import names, numbers
 from simulation.calendar import iso_days
-from simulation.names import Numbers, Text
+from simulation.names import Numbers, Text, words
 
-LOOK_ALIKES = dict(
-    [
-        "玫枚",
-        "枚玫",
-        "梅海",
-        "海梅",
-        "俊峻",
-        "峻俊",
-        "杰木",
-        "清青",
-        "青清",
-        "玲珍",
-        "珍玲",
-        "华毕",
-        "淑椒",
-        "芳芬",
-        "芬芳",
-        "建健",
-        "健建",
-        "昌昆",
-        "明朋",
-        "朋明",
-        "伟炜",
-        "炜伟",
-        "波坡",
-        "涛诗",
-        "成戍",
-        "兰三",
-        "英荚",
-        "春舂",
-        "勇男",
-        "军车",
-        "刚钢",
-        "钢刚",
-        "丽两",
-        "燕莺",
-        "秀季",
-        "季秀",
-        "国园",
-        "琴琹",
-        "凤风",
-        "素索",
-        "碧璧",
-        "芝艺",
-        "林材",
-        "文交",
-        "志忘",
-        "永水",
-        "水永",
-        "光尤",
-    ]
-)
-VARIANTS = dict(["宁甯", "甯宁", "喆哲", "哲喆", "峰峯", "群羣", "霞遐", "珍珎", "玮璋"])
+LOOK_ALIKES = {
+    pair[0]: pair[1]
+    for pair in words(
+        "玫枚 枚玫 俊峻 峻俊 清青 青清 玲珍 珍玲 淑椒 芳芬 芬芳 建健 健建 昌昆 明朋 朋明 伟炜 炜伟 "
+        "波坡 成戍 军车 刚钢 钢刚 秀季 季秀 国园 凤风 素索 碧璧 永水 水永 梅海 林材 志忘 德得 洪洗"
+    )
+}
+VARIANTS = {pair[0]: pair[1] for pair in words("宁甯 甯宁 喆哲 哲喆 峰峯 群羣 霞遐 珍珎 玮璋")}
 PRIVATE_USE = {"䶮": "\ue863", "䜣": "\ue844"}
 RARE_SUBSTITUTES = "?□*〇"
 DOTS = "・•．‧∙"
@@ -111,8 +66,10 @@ def homophones() -> dict[str, str]:
         sounds[reading[0]].append(letter)
     return {
         letter: "".join(other for other in group if other != letter)
-        for group in sounds.values() for letter in group if len(group) > 1
-    }  # fmt: skip
+        for group in sounds.values()
+        for letter in group
+        if len(group) > 1
+    }
 
 
 def damage_names(
@@ -142,7 +99,7 @@ def damage_names(
         else:
             continue
         typed[row], damage[row] = name[:place] + other + name[place + 1 :], label
-    for row, name in enumerate(clean):
+    for row, name in enumerate(clean.tolist()):
         if name and not name.isascii():
             for letter in names.RARE_CHARACTERS:
                 if letter in name and (draw := rng.random()) < 0.55:
@@ -230,7 +187,10 @@ def is_sound_damage(damage: Text) -> np.ndarray:
 
 
 def write_birthdays(rng: np.random.Generator, birth: Numbers, forms: str) -> Text:
-    """Birthdays as text; ``forms`` is a string of letters drawn from: i ISO, c compact, s slashes, h Han, m month, y year."""
+    """Birthdays as text in forms drawn from the letters of ``forms``.
+
+    i ISO, c compact, s with slashes, h in Han characters, m to the month, y to the year.
+    """
     iso = iso_days(birth)
     drawn = np.array(list(forms), dtype=object)[rng.integers(0, len(forms), len(birth))]
     typed = iso.copy()
@@ -238,8 +198,12 @@ def write_birthdays(rng: np.random.Generator, birth: Numbers, forms: str) -> Tex
         year, month, dom = str(iso[row]).split("-")
         m, d = int(month), int(dom)
         typed[row] = {
-            "c": f"{year}{month}{dom}", "s": f"{year}/{m}/{d}", "h": f"{year}年{m}月{d}日", "m": f"{year}.{month}", "y": year,
-        }[drawn[row]]  # fmt: skip
+            "c": f"{year}{month}{dom}",
+            "s": f"{year}/{m}/{d}",
+            "h": f"{year}年{m}月{d}日",
+            "m": f"{year}.{month}",
+            "y": year,
+        }[drawn[row]]
     return typed
 
 

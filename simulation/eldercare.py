@@ -9,7 +9,7 @@ import numpy as np
 from simulation import dirt, districts, numbers
 from simulation.calendar import NEVER, day, lunar_reading
 from simulation.cremations import DeathRecords, nearest_kin
-from simulation.names import Numbers
+from simulation.names import Numbers, words
 from simulation.people import People
 from simulation.tables import Frame, stack
 
@@ -36,16 +36,19 @@ def institutions(count: int, as_of: int) -> Frame:
     place = np.arange(count)
     code = np.array(districts.MANAGING, dtype=object)[place % len(districts.MANAGING)]
     names = np.array([districts.NAMES[key] for key in code], dtype=object)
-    words = np.array(["夕阳红", "康乐", "福寿", "松鹤", "阳光", "仁爱", "锦绣", "金秋", "颐和", "长青"], dtype=object)[
+    graces = np.array(words("夕阳红 康乐 福寿 松鹤 阳光 仁爱 锦绣 金秋 颐和 长青"), dtype=object)[
         rng.integers(0, 10, count)
     ]
     return {
-        "id": place + 1, "name": names + words + np.where(rng.random(count) < 0.5, "养老院", "养老服务中心"),
-        "uscc": "52" + code + numbers.digits(rng, count, 9) + "X", "district": code,
+        "id": place + 1,
+        "name": names + graces + np.where(rng.random(count) < 0.5, "养老院", "养老服务中心"),
+        "uscc": "52" + code + numbers.digits(rng, count, 9) + "X",
+        "district": code,
         "licensed_beds": rng.integers(4, 30, count) * 10,
         "ownership": np.array(["public", "public_private", "private"], dtype=object)[rng.integers(0, 3, count)],
-        "is_deleted": np.zeros(count, dtype=np.int64), "updated_at": np.full(count, (as_of - 300) * 86400.0 + 7200),
-    }  # fmt: skip
+        "is_deleted": np.zeros(count, dtype=np.int64),
+        "updated_at": np.full(count, (as_of - 300) * 86400.0 + 7200),
+    }
 
 
 def write_eldercare(
@@ -114,24 +117,47 @@ def write_eldercare(
     updated = (as_of - rng.integers(1, 700, count)) * 86400.0 + rng.integers(8 * 3600, 18 * 3600, count)
     bulk = (as_of - 60) * 86400.0 + 10800
     elder: Frame = {
-        "id": ident, "full_name": name, "id_card": number,
-        "gender": np.where(rng.random(count) < 0.02, "", np.where(rng.random(count) < 0.15, people.sex[who].astype("U1").astype(object),
-                           np.where(people.sex[who] == 1, "男", "女"))),
-        "birthday": birthday, "phone": dirt.write_phones(rng, people.phone[who], people.second_phone[who]),
-        "hukou_district": people.hukou[who], "live_district": live, "live_address": people.address[who],
+        "id": ident,
+        "full_name": name,
+        "id_card": number,
+        "gender": np.where(
+            rng.random(count) < 0.02,
+            "",
+            np.where(
+                rng.random(count) < 0.15,
+                people.sex[who].astype("U1").astype(object),
+                np.where(people.sex[who] == 1, "男", "女"),
+            ),
+        ),
+        "birthday": birthday,
+        "phone": dirt.write_phones(rng, people.phone[who], people.second_phone[who]),
+        "hukou_district": people.hukou[who],
+        "live_district": live,
+        "live_address": people.address[who],
         "living_alone": np.where(rng.random(count) < 0.2, -1, (kin < 0) | (rng.random(count) < 0.2)),
-        "key_target": key.astype(np.int64), "contact_name": np.where(has_kin, contact, ""),
+        "key_target": key.astype(np.int64),
+        "contact_name": np.where(has_kin, contact, ""),
         "contact_phone": np.where(has_kin, dirt.write_phones(rng, people.phone[kin], people.second_phone[kin]), ""),
-        "contact_relation": np.where(has_kin, relation, ""), "status": status, "is_deleted": deleted.astype(np.int64),
+        "contact_relation": np.where(has_kin, relation, ""),
+        "status": status,
+        "is_deleted": deleted.astype(np.int64),
         "updated_at": np.where((rng.random(count) < 0.2) & (updated < bulk), bulk, updated),
-    }  # fmt: skip
+    }
     told = ident.astype("U12").astype(object)
     mentions: list[Frame] = [
-        {"source_record_id": told, "role": np.full(count, "elder", dtype=object), "person_id": people.first_id + who,
-         "damage": np.where(name_damage != "", name_damage, damage)},
-        {"source_record_id": told[has_kin], "role": np.full(int(has_kin.sum()), "contact", dtype=object),
-         "person_id": people.first_id + kin[has_kin], "damage": np.where(polite, "polite", contact_damage)[has_kin]},
-    ]  # fmt: skip
+        {
+            "source_record_id": told,
+            "role": np.full(count, "elder", dtype=object),
+            "person_id": people.first_id + who,
+            "damage": np.where(name_damage != "", name_damage, damage),
+        },
+        {
+            "source_record_id": told[has_kin],
+            "role": np.full(int(has_kin.sum()), "contact", dtype=object),
+            "person_id": people.first_id + kin[has_kin],
+            "damage": np.where(polite, "polite", contact_damage)[has_kin],
+        },
+    ]
 
     homes = INSTITUTIONS_PER_CHUNK * chunks
     stays = _stays(rng, people, who, ident, key, deleted, sound & provable, homes, year, as_of)
@@ -145,8 +171,12 @@ def write_eldercare(
         for column in frame:
             frame[column] = frame[column][order]
         frame["id"] = np.arange(len(order)) * chunks + chunk + 1
-    tables = {"elder": elder, "ability_assessment": _assessments(rng, people, who, ident, chunk, chunks, year, as_of),
-              "bed_stay": stays, "care_visit": visits}  # fmt: skip
+    tables = {
+        "elder": elder,
+        "ability_assessment": _assessments(rng, people, who, ident, chunk, chunks, year, as_of),
+        "bed_stay": stays,
+        "care_visit": visits,
+    }
     care = Care(who, ident, sound & ~deleted, np.flatnonzero(key), stays, visits)
     return tables, mentions, care
 
@@ -163,9 +193,17 @@ def _second_rows(who: Numbers, ident: Numbers, sound: np.ndarray, deleted: np.nd
 
 
 def _stays(
-    rng: np.random.Generator, people: People, who: Numbers, ident: Numbers, key: np.ndarray, deleted: np.ndarray, provable: np.ndarray,
-    homes: int, year: int, as_of: int,
-) -> Frame:  # fmt: skip
+    rng: np.random.Generator,
+    people: People,
+    who: Numbers,
+    ident: Numbers,
+    key: np.ndarray,
+    deleted: np.ndarray,
+    provable: np.ndarray,
+    homes: int,
+    year: int,
+    as_of: int,
+) -> Frame:
     """Bed stays of one elder in fifteen: transfers, hospital, death; some open too long, some in two places at once."""
     count = len(who)
     death = np.where(people.death[who] == NEVER, as_of * 2, people.death[who])
@@ -190,18 +228,29 @@ def _stays(
     )
     home = rng.integers(1, homes + 1, len(rows))
     subsidy = np.where(subsidised, rng.integers(3, 16, len(rows)) * 10000, NEVER)
-    first: Frame = {"elder_id": ident[rows], "person": who[rows], "institution_id": home, "checked_in_on": begin, "checked_out_on": end,
-                    "checkout_reason": reason, "subsidy_month_yuan": subsidy}  # fmt: skip
+    first: Frame = {
+        "elder_id": ident[rows],
+        "person": who[rows],
+        "institution_id": home,
+        "checked_in_on": begin,
+        "checked_out_on": end,
+        "checkout_reason": reason,
+        "subsidy_month_yuan": subsidy,
+    }
     moves = np.flatnonzero(
         (end != NEVER) & ~died & (rng.random(len(rows)) < 0.35) & (end < np.minimum(death[rows], as_of) - 40)
     )
     overlap = np.where(rng.random(len(moves)) < 0.35, rng.integers(3, 15, len(moves)), 0)
     reason[moves] = "transfer"
     second: Frame = {
-        "elder_id": ident[rows[moves]], "person": who[rows[moves]], "institution_id": home[moves] % homes + 1,
-        "checked_in_on": end[moves] - overlap, "checked_out_on": end[moves] + rng.integers(10, 38, len(moves)),
-        "checkout_reason": np.full(len(moves), "home", dtype=object), "subsidy_month_yuan": subsidy[moves],
-    }  # fmt: skip
+        "elder_id": ident[rows[moves]],
+        "person": who[rows[moves]],
+        "institution_id": home[moves] % homes + 1,
+        "checked_in_on": end[moves] - overlap,
+        "checked_out_on": end[moves] + rng.integers(10, 38, len(moves)),
+        "checkout_reason": np.full(len(moves), "home", dtype=object),
+        "subsidy_month_yuan": subsidy[moves],
+    }
     frame = stack([first, second])
     total = len(frame["elder_id"])
     left = frame["checked_out_on"]
@@ -226,9 +275,17 @@ def _in_stay(stays: Frame, person: Numbers, first: Numbers, last: Numbers) -> np
 
 
 def _visits(
-    rng: np.random.Generator, people: People, who: Numbers, ident: Numbers, key: np.ndarray, unused: np.ndarray, provable: np.ndarray,
-    stays: Frame, year: int, as_of: int,
-) -> Frame:  # fmt: skip
+    rng: np.random.Generator,
+    people: People,
+    who: Numbers,
+    ident: Numbers,
+    key: np.ndarray,
+    unused: np.ndarray,
+    provable: np.ndarray,
+    stays: Frame,
+    year: int,
+    as_of: int,
+) -> Frame:
     """Weekly visits of key targets with gaps, visits and meals of others, and a few that cannot have happened."""
     monday = day(year) - (day(year) + 3) % 7
     mondays = np.arange(monday, as_of - 2, 7)
@@ -296,11 +353,17 @@ def _visits(
     deleted = np.zeros(count, dtype=np.int64)
     twin = np.flatnonzero(rng.random(count) < 0.004)
     frame: Frame = {
-        "elder_id": ident[row].copy(), "person": who[row], "visited_on": when, "kind": kind,
-        "worker_code": "W" + np.strings.zfill((people.managing[who[row]] * 40 + row % 37).astype("U5"), 5).astype(object),
-        "subsidy_yuan": np.where(paid & (subsidy != NEVER), subsidy, NEVER), "entered_at": entered, "is_deleted": deleted,
+        "elder_id": ident[row].copy(),
+        "person": who[row],
+        "visited_on": when,
+        "kind": kind,
+        "worker_code": "W"
+        + np.strings.zfill((people.managing[who[row]] * 40 + row % 37).astype("U5"), 5).astype(object),
+        "subsidy_yuan": np.where(paid & (subsidy != NEVER), subsidy, NEVER),
+        "entered_at": entered,
+        "is_deleted": deleted,
         "updated_at": entered,
-    }  # fmt: skip
+    }
     copies = {column: np.asarray(values)[twin] for column, values in frame.items()}
     copies["is_deleted"] = np.ones(len(twin), dtype=np.int64)
     copies["updated_at"] = np.minimum(copies["updated_at"] + 86400, (as_of - 1) * 86400.0 + 80000)
@@ -326,8 +389,13 @@ def _assessments(
     score = np.clip(rng.normal(70, 22, count), 0, 90).astype(np.int64)
     level = np.where(old, np.digitize(-score, [-80, -60, -30]), np.digitize(-score, [-89, -66, -46, -29]))
     return {
-        "id": np.arange(count) * chunks + chunk + 1, "elder_id": ident[rows],
-        "standard": np.where(old, "MZ/T 039-2013", "GB/T 42195-2022"), "total_score": score, "level": level,
-        "assessed_on": when, "valid_until": when + 730, "is_deleted": np.zeros(count, dtype=np.int64),
+        "id": np.arange(count) * chunks + chunk + 1,
+        "elder_id": ident[rows],
+        "standard": np.where(old, "MZ/T 039-2013", "GB/T 42195-2022"),
+        "total_score": score,
+        "level": level,
+        "assessed_on": when,
+        "valid_until": when + 730,
+        "is_deleted": np.zeros(count, dtype=np.int64),
         "updated_at": (when + 2) * 86400.0 + rng.integers(30000, 60000, count),
-    }  # fmt: skip
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulation.names import Numbers, Text
+from simulation.names import Numbers, Text, words
 
 _WEIGHTS = np.array([7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2])
 _CHECK = np.array(list("10X98765432"))
@@ -77,7 +77,7 @@ def digits(rng: np.random.Generator, count: int, width: int) -> Text:
 def mobile_phones(rng: np.random.Generator, count: int) -> Text:
     """Eleven-digit mobile numbers."""
     prefix = np.array(
-        ["138", "139", "135", "136", "137", "158", "159", "186", "180", "189", "133", "173", "177", "152", "187"],
+        words("138 139 135 136 137 158 159 186 180 189 133 173 177 152 187"),
         dtype=object,
     )
     return np.asarray(prefix[rng.integers(0, len(prefix), count)] + digits(rng, count, 8), dtype=object)

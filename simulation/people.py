@@ -180,7 +180,7 @@ def _names(rng: np.random.Generator, tree: dict[str, Numbers], sex: Numbers) -> 
 
 
 def _outsiders(rng: np.random.Generator, people: People, tree: dict[str, Numbers]) -> None:
-    """Some in-laws come from elsewhere: foreigners with passports, Hong Kong, Macau, Taiwan; some families are minorities."""
+    """In-laws from elsewhere: foreigners with passports, residents of Hong Kong, Macau, Taiwan; minorities."""
     inlaws = np.flatnonzero(tree["inlaw"] == 1)
     draw = rng.random(len(inlaws))
     foreign, greater = inlaws[draw < 0.006], inlaws[(draw >= 0.006) & (draw < 0.014)]
@@ -198,9 +198,10 @@ def _outsiders(rng: np.random.Generator, people: People, tree: dict[str, Numbers
     kind = rng.integers(0, 6, len(greater))
     code = np.array(["810000", "820000", "830000"])[kind % 3]
     permit = np.where(
-        kind % 3 == 2, numbers.digits(rng, len(greater), 8),
+        kind % 3 == 2,
+        numbers.digits(rng, len(greater), 8),
         np.where(kind % 3 == 0, "H", "M").astype(object) + numbers.digits(rng, len(greater), 8),
-    )  # fmt: skip
+    )
     resident = kind >= 3
     people.nation[greater] = np.array(["344", "446", "158"], dtype=object)[kind % 3]
     people.hukou[greater] = ""
@@ -265,13 +266,31 @@ def raise_families(
     address[stays] = address[tree["mother"][stays]]
 
     people = People(
-        first_id=first_id, family=tree["family"], sex=tree["sex"], birth=tree["birth"],
-        death=_deaths(rng, tree, year, as_of), father=tree["father"], mother=tree["mother"], partner=partner,
-        surname=surname, name=name, number=number, document=empty.copy(), document_type=np.full(count, "111", dtype=object),
-        nation=np.full(count, "156", dtype=object), folk=np.full(count, "01", dtype=object), hukou=hukou, managing=managing,
-        phone=phone, second_phone=second, address=address, account=numbers.bank_accounts(rng, count),
-        is_twin=tree["twin"] == 1, old_number=empty.copy(), generation=tree["generation"],
-    )  # fmt: skip
+        first_id=first_id,
+        family=tree["family"],
+        sex=tree["sex"],
+        birth=tree["birth"],
+        death=_deaths(rng, tree, year, as_of),
+        father=tree["father"],
+        mother=tree["mother"],
+        partner=partner,
+        surname=surname,
+        name=name,
+        number=number,
+        document=empty.copy(),
+        document_type=np.full(count, "111", dtype=object),
+        nation=np.full(count, "156", dtype=object),
+        folk=np.full(count, "01", dtype=object),
+        hukou=hukou,
+        managing=managing,
+        phone=phone,
+        second_phone=second,
+        address=address,
+        account=numbers.bank_accounts(rng, count),
+        is_twin=tree["twin"] == 1,
+        old_number=empty.copy(),
+        generation=tree["generation"],
+    )
     _outsiders(rng, people, tree)
     return people
 
@@ -296,9 +315,13 @@ def wed(rng: np.random.Generator, people: People, year: int, as_of: int) -> Marr
         free_from[side[over]] = first.ended[over] + 200
     earliest = day(year - 12)
     willing = (
-        (people.birth < day(year - 27)) & (people.birth > day(year - 72)) & (people.death == NEVER)
-        & (people.document_type == "111") & (free_from < day(year, 9)) & (rng.random(len(people)) < 0.42)
-    )  # fmt: skip
+        (people.birth < day(year - 27))
+        & (people.birth > day(year - 72))
+        & (people.death == NEVER)
+        & (people.document_type == "111")
+        & (free_from < day(year, 9))
+        & (rng.random(len(people)) < 0.42)
+    )
     grooms, brides = np.flatnonzero(willing & (people.sex == 1)), np.flatnonzero(willing & (people.sex == 2))
     jitter = 6 * 365
     grooms = grooms[np.argsort(people.birth[grooms] + rng.normal(0, jitter, len(grooms)))]

@@ -75,10 +75,13 @@ def choose_acts(
         marriage=marriage,
         kind=np.concatenate([np.full(len(rows), act, dtype=object) for rows, act, *_ in acts]),
         when=np.concatenate([when for _, _, when, _ in acts]),
-        man=marriages.man[marriage], woman=marriages.woman[marriage], record=np.zeros(size, dtype=np.int64),
-        man_sound=np.zeros(size, dtype=bool), woman_sound=np.zeros(size, dtype=bool),
+        man=marriages.man[marriage],
+        woman=marriages.woman[marriage],
+        record=np.zeros(size, dtype=np.int64),
+        man_sound=np.zeros(size, dtype=bool),
+        woman_sound=np.zeros(size, dtype=bool),
         wrong=np.concatenate([np.full(len(rows), wrong) for rows, _, _, wrong in acts]),
-    )  # fmt: skip
+    )
 
 
 def _old_numbers(
@@ -96,8 +99,8 @@ def _old_numbers(
     ):
         typed, damage = np.where(eighteen & rows, text, typed), np.where(eighteen & rows, label, damage)
     fifteen = eighteen & (draw >= 0.28) & (draw < 0.62) & (birth < day(2000)) & (birth >= day(1900))
-    rows = np.flatnonzero(fifteen)
-    typed[rows], damage[rows] = numbers.to_fifteen(clean[rows]), "fifteen"
+    old = np.flatnonzero(fifteen)
+    typed[old], damage[old] = numbers.to_fifteen(clean[old]), "fifteen"
     return typed, damage
 
 
@@ -147,18 +150,22 @@ def write_registrations(
     cert = np.where(years < 2010, free, modern)
 
     frame: Frame = {
-        "id": ident, "op_type": acts.kind, "op_date": when, "cert_no": cert, "dept_code": office,
+        "id": ident,
+        "op_type": acts.kind,
+        "op_date": when,
+        "cert_no": cert,
+        "dept_code": office,
         "dept_name": office_name + "民政局婚姻登记处",
-    }  # fmt: skip
+    }
     mentions = []
     older = np.zeros(count, dtype=bool)
-    for side, other, sound in (("man", "woman", "man_sound"), ("woman", "man", "woman_sound")):
+    for side, other, sound_field in (("man", "woman", "man_sound"), ("woman", "man", "woman_sound")):
         person, partner = getattr(acts, side), getattr(acts, other)
         birth = people.birth[person]
-        old = when < day(2005)
+        on_paper = when < day(2005)
         name, name_damage = dirt.damage_names(rng, people.name[person], rate=0.035)
-        if old.any():
-            rows = np.flatnonzero(old)
+        if on_paper.any():
+            rows = np.flatnonzero(on_paper)
             worse, label = dirt.damage_names(rng, people.name[person[rows]], rate=0.07)
             name[rows], name_damage[rows] = worse, label
         own = people.number[person]
@@ -178,27 +185,36 @@ def write_registrations(
         foreign = people.document[person] != ""
         number = np.where(foreign, people.document[person], number)
         damage = np.where(foreign, "document", damage)
-        setattr(acts, sound, dirt.is_sound_damage(damage) & ~foreign & (people.number[person] == carried))
+        setattr(acts, sound_field, dirt.is_sound_damage(damage) & ~foreign & (people.number[person] == carried))
         stated = birth + np.where(rng.random(count) < 0.008, rng.integers(-40, 40, count), 0)
         born = dirt.write_birthdays(rng, stated, "iiiiiiccsh")
         frame |= {
             f"name_{side}": name,
-            f"cert_type_{side}": np.where(number == "", np.where(rng.random(count) < 0.5, "111", ""), people.document_type[person]),
+            f"cert_type_{side}": np.where(
+                number == "", np.where(rng.random(count) < 0.5, "111", ""), people.document_type[person]
+            ),
             f"cert_num_{side}": number,
-            f"birth_{side}": np.where(rng.random(count) < np.where(old, 0.12, 0.01), "", born),
-            f"nation_{side}": people.nation[person], f"folk_{side}": people.folk[person],
-            f"reg_addr_{side}": np.where((rng.random(count) < 0.9) & (people.hukou[person] != ""), people.address[person], ""),
+            f"birth_{side}": np.where(rng.random(count) < np.where(on_paper, 0.12, 0.01), "", born),
+            f"nation_{side}": people.nation[person],
+            f"folk_{side}": people.folk[person],
+            f"reg_addr_{side}": np.where(
+                (rng.random(count) < 0.9) & (people.hukou[person] != ""), people.address[person], ""
+            ),
             f"phone_{side}": np.where(
                 when > day(2006), dirt.write_phones(rng, people.phone[person], people.second_phone[person]), ""
             ),
             f"marital_{side}": _status_before(marriages, acts, person),
-        }  # fmt: skip
+        }
         told = np.where(name_damage != "", name_damage, damage)
         mentions.append(
-            {"source_record_id": ident.astype("U12").astype(object), "role": np.full(count, side, dtype=object),
-             "person_id": people.first_id + person, "damage": told}
-        )  # fmt: skip
-        older |= old
+            {
+                "source_record_id": ident.astype("U12").astype(object),
+                "role": np.full(count, side, dtype=object),
+                "person_id": people.first_id + person,
+                "damage": told,
+            }
+        )
+        older |= on_paper
     reference = np.full(len(marriages), "", dtype=object)
     first = acts.kind == IA
     reference[acts.marriage[first]] = cert[first]

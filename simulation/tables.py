@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulation.calendar import NEVER
+from simulation.names import words
 
 Frame = dict[str, Any]
 
@@ -24,7 +25,7 @@ def _texts(*columns: str) -> list[tuple[str, pa.DataType]]:
 
 
 def _party(side: str) -> list[tuple[str, pa.DataType]]:
-    fields = ["name", "cert_type", "cert_num", "birth", "nation", "folk", "reg_addr", "phone", "marital"]
+    fields = words("name cert_type cert_num birth nation folk reg_addr phone marital")
     return _texts(*(f"{field}_{side}" for field in fields))
 
 
@@ -33,47 +34,135 @@ _FOLDER = [("row_uid", _BIG), *_texts("district", "month")]
 
 OWNERS: dict[str, pa.Schema] = {
     "registration": pa.schema(
-        [("id", _BIG), ("op_type", _TEXT), ("op_date", _DAY), *_texts("cert_no", "dept_code", "dept_name"),
-         *_party("man"), *_party("woman"), *_texts("ref_cert_no", "remark"), ("created_at", _INSTANT), ("updated_at", _INSTANT)]
+        [
+            ("id", _BIG),
+            ("op_type", _TEXT),
+            ("op_date", _DAY),
+            *_texts("cert_no", "dept_code", "dept_name"),
+            *_party("man"),
+            *_party("woman"),
+            *_texts("ref_cert_no", "remark"),
+            ("created_at", _INSTANT),
+            ("updated_at", _INSTANT),
+        ]
     ),
     "cremations": pa.schema(
-        [*_texts("cert_id", "status", "facility_code", "facility_name", "deceased_name", "deceased_id_type", "deceased_id_no",
-                 "deceased_sex", "deceased_birth_date", "deceased_age", "deceased_hukou_address", "deceased_hukou_district",
-                 "death_date", "death_cert_no", "death_cert_kind", "cremation_date", "handler_name", "handler_id_no",
-                 "handler_phone", "handler_relation", "fee_relief"), ("green_burial", pa.bool_()), ("updated_at", _INSTANT)]
+        [
+            *_texts(
+                "cert_id",
+                "status",
+                "facility_code",
+                "facility_name",
+                "deceased_name",
+                "deceased_id_type",
+                "deceased_id_no",
+                "deceased_sex",
+                "deceased_birth_date",
+                "deceased_age",
+                "deceased_hukou_address",
+                "deceased_hukou_district",
+                "death_date",
+                "death_cert_no",
+                "death_cert_kind",
+                "cremation_date",
+                "handler_name",
+                "handler_id_no",
+                "handler_phone",
+                "handler_relation",
+                "fee_relief",
+            ),
+            ("green_burial", pa.bool_()),
+            ("updated_at", _INSTANT),
+        ]
     ),
     "elder": pa.schema(
-        [("id", _BIG), *_texts("full_name", "id_card", "gender"), ("birthday", _DAY),
-         *_texts("phone", "hukou_district", "live_district", "live_address"), ("living_alone", _TINY), ("key_target", _TINY),
-         *_texts("contact_name", "contact_phone", "contact_relation", "status"), *_DELETED]
+        [
+            ("id", _BIG),
+            *_texts("full_name", "id_card", "gender"),
+            ("birthday", _DAY),
+            *_texts("phone", "hukou_district", "live_district", "live_address"),
+            ("living_alone", _TINY),
+            ("key_target", _TINY),
+            *_texts("contact_name", "contact_phone", "contact_relation", "status"),
+            *_DELETED,
+        ]
     ),
     "ability_assessment": pa.schema(
-        [("id", _BIG), ("elder_id", _BIG), ("standard", _TEXT), ("total_score", _INT), ("level", _TINY), ("assessed_on", _DAY),
-         ("valid_until", _DAY), *_DELETED]
+        [
+            ("id", _BIG),
+            ("elder_id", _BIG),
+            ("standard", _TEXT),
+            ("total_score", _INT),
+            ("level", _TINY),
+            ("assessed_on", _DAY),
+            ("valid_until", _DAY),
+            *_DELETED,
+        ]
     ),
     "institution": pa.schema(
         [("id", _BIG), *_texts("name", "uscc", "district"), ("licensed_beds", _INT), ("ownership", _TEXT), *_DELETED]
     ),
     "bed_stay": pa.schema(
-        [("id", _BIG), ("elder_id", _BIG), ("institution_id", _BIG), ("checked_in_on", _DAY), ("checked_out_on", _DAY),
-         ("checkout_reason", _TEXT), ("subsidy_month_yuan", pa.decimal128(10, 2)), *_DELETED]
+        [
+            ("id", _BIG),
+            ("elder_id", _BIG),
+            ("institution_id", _BIG),
+            ("checked_in_on", _DAY),
+            ("checked_out_on", _DAY),
+            ("checkout_reason", _TEXT),
+            ("subsidy_month_yuan", pa.decimal128(10, 2)),
+            *_DELETED,
+        ]
     ),
     "care_visit": pa.schema(
-        [("id", _BIG), ("elder_id", _BIG), ("visited_on", _DAY), *_texts("kind", "worker_code"),
-         ("subsidy_yuan", pa.decimal128(10, 2)), ("entered_at", _WALL), *_DELETED]
+        [
+            ("id", _BIG),
+            ("elder_id", _BIG),
+            ("visited_on", _DAY),
+            *_texts("kind", "worker_code"),
+            ("subsidy_yuan", pa.decimal128(10, 2)),
+            ("entered_at", _WALL),
+            *_DELETED,
+        ]
     ),
     "household_rows": pa.schema(
-        [*_FOLDER, *_texts("household_no", "benefit", "mode", "head_name", "head_id_no", "insured_count", "approved_from",
-                           "address", "phone")]
+        [
+            *_FOLDER,
+            *_texts(
+                "household_no",
+                "benefit",
+                "mode",
+                "head_name",
+                "head_id_no",
+                "insured_count",
+                "approved_from",
+                "address",
+                "phone",
+            ),
+        ]
     ),
     "member_rows": pa.schema(
         [*_FOLDER, *_texts("household_no", "name", "id_no", "relation", "marital", "insured", "disability_cert_no")]
     ),
     "payment_rows": pa.schema(
-        [*_FOLDER, *_texts("payment_no", "benefit", "household_no", "payee_name", "payee_id_no", "bank_account", "period_from",
-                           "months", "amount", "paid_on", "status")]
+        [
+            *_FOLDER,
+            *_texts(
+                "payment_no",
+                "benefit",
+                "household_no",
+                "payee_name",
+                "payee_id_no",
+                "bank_account",
+                "period_from",
+                "months",
+                "amount",
+                "paid_on",
+                "status",
+            ),
+        ]
     ),
-}  # fmt: skip
+}
 
 _PERIOD = [("period_from", _DAY), ("period_to", _DAY)]
 TRUTH: dict[str, pa.Schema] = {
@@ -81,26 +170,52 @@ TRUTH: dict[str, pa.Schema] = {
         [*_texts("source_system", "source_table", "source_record_id", "role"), ("person_id", _BIG), ("damage", _TEXT)]
     ),
     "file_mentions": pa.schema(
-        [*_texts("kind", "district", "month"), ("row_uid", _BIG), ("role", _TEXT), ("person_id", _BIG), ("damage", _TEXT)]
+        [
+            *_texts("kind", "district", "month"),
+            ("row_uid", _BIG),
+            ("role", _TEXT),
+            ("person_id", _BIG),
+            ("damage", _TEXT),
+        ]
     ),
     "findings": pa.schema(
-        [("rule", _TEXT), ("person_id", _BIG), ("household_key", _TEXT), *_PERIOD, ("amount_yuan", _YUAN), ("certain", pa.bool_())]
+        [
+            ("rule", _TEXT),
+            ("person_id", _BIG),
+            ("household_key", _TEXT),
+            *_PERIOD,
+            ("amount_yuan", _YUAN),
+            ("certain", pa.bool_()),
+        ]
     ),
     "lawful": pa.schema([("rule", _TEXT), ("person_id", _BIG), ("household_key", _TEXT), *_PERIOD, ("reason", _TEXT)]),
     "benefit_months": pa.schema(
-        [("person_id", _BIG), ("household_key", _TEXT), ("benefit", _TEXT), ("benefit_month", _DAY), ("managing_district", _TEXT),
-         ("amount_yuan", _YUAN), ("source_record_id", _TEXT)]
+        [
+            ("person_id", _BIG),
+            ("household_key", _TEXT),
+            ("benefit", _TEXT),
+            ("benefit_month", _DAY),
+            ("managing_district", _TEXT),
+            ("amount_yuan", _YUAN),
+            ("source_record_id", _TEXT),
+        ]
     ),
     "deaths": pa.schema(
-        [("person_id", _BIG), ("death_date", _DAY), ("is_recorded", pa.bool_()), ("is_certain", pa.bool_()), ("cert_id", _TEXT)]
+        [
+            ("person_id", _BIG),
+            ("death_date", _DAY),
+            ("is_recorded", pa.bool_()),
+            ("is_certain", pa.bool_()),
+            ("cert_id", _TEXT),
+        ]
     ),
     "people": pa.schema([("person_id", _BIG), ("sex", _TEXT), ("birth_date", _DAY), ("id_no", _TEXT)]),
     "expected_quarantine": pa.schema([*_texts("source", "entity"), ("count", _BIG)]),
-}  # fmt: skip
+}
 
 
 def make_table(frame: Frame, schema: pa.Schema) -> pa.Table:
-    """Arrow table of one frame: day numbers become dates, seconds become timestamps, fen become yuan, '' becomes null."""
+    """Arrow table of one frame: day numbers become dates, seconds timestamps, fen yuan, '' becomes null."""
     arrays = []
     for field in schema:
         values = frame[field.name]

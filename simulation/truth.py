@@ -125,33 +125,44 @@ def answer(evidence: Evidence, year: int, as_of: int) -> dict[str, Frame]:
     def periods(items: list[Span]) -> Frame:
         return {
             "rule": np.array([item.rule for item in items] + [""], dtype=object)[:-1],
-            "person_id": ids([item.person for item in items]), "household_key": key_of([item.household for item in items]),
+            "person_id": ids([item.person for item in items]),
+            "household_key": key_of([item.household for item in items]),
             "period_from": np.array([item.first for item in items], dtype=np.int64),
             "period_to": np.array([item.last for item in items], dtype=np.int64),
-        }  # fmt: skip
+        }
 
     dead = np.flatnonzero(people.death != NEVER)
     deaths = evidence.deaths
     return {
         "people": {
-            "person_id": people.person_id, "sex": np.where(people.sex == 1, "male", "female").astype(object),
-            "birth_date": people.birth, "id_no": people.number,
+            "person_id": people.person_id,
+            "sex": np.where(people.sex == 1, "male", "female").astype(object),
+            "birth_date": people.birth,
+            "id_no": people.number,
         },
         "deaths": {
-            "person_id": people.first_id + dead, "death_date": people.death[dead], "is_recorded": deaths.is_recorded[dead],
-            "is_certain": deaths.is_certain[dead], "cert_id": deaths.cert_id[dead],
+            "person_id": people.first_id + dead,
+            "death_date": people.death[dead],
+            "is_recorded": deaths.is_recorded[dead],
+            "is_certain": deaths.is_certain[dead],
+            "cert_id": deaths.cert_id[dead],
         },
         "benefit_months": {
-            "person_id": people.first_id + covered["person"], "household_key": key_of(covered["household"].tolist()),
-            "benefit": paying.CODES[covered["benefit"]], "benefit_month": first_day(covered["month"]),
-            "managing_district": covered["district"], "amount_yuan": covered["fen"], "source_record_id": covered["record"],
+            "person_id": people.first_id + covered["person"],
+            "household_key": key_of(covered["household"].tolist()),
+            "benefit": paying.CODES[covered["benefit"]],
+            "benefit_month": first_day(covered["month"]),
+            "managing_district": covered["district"],
+            "amount_yuan": covered["fen"],
+            "source_record_id": covered["record"],
         },
-        "findings": periods(spans) | {
+        "findings": periods(spans)
+        | {
             "amount_yuan": np.array([span.fen for span in spans], dtype=np.int64),
             "certain": np.array([span.certain for span in spans], dtype=bool),
         },
         "lawful": periods(lawful) | {"reason": np.array([span.reason for span in lawful] + [""], dtype=object)[:-1]},
-    }  # fmt: skip
+    }
 
 
 def _household_keys(evidence: Evidence) -> list[str]:
@@ -242,8 +253,9 @@ def same_benefit_two_districts(covered: Frame) -> list[Case]:
             paid[person, benefit, month][district] += fen
     return [
         Case("same_benefit_two_districts", person, -1, month, sum(places.values()) - max(places.values()))
-        for (person, _, month), places in paid.items() if len(places) > 1
-    ]  # fmt: skip
+        for (person, _, month), places in paid.items()
+        if len(places) > 1
+    ]
 
 
 def exclusive_benefits(covered: Frame) -> list[Case]:
@@ -264,13 +276,14 @@ def underage_allowance(evidence: Evidence, covered: Frame) -> list[Case]:
     turning = month_of(birthday_after(evidence.people.birth, 80))
     return [
         Case("underage_allowance", person, -1, month, fen)
-        for person, _, benefit, month, fen, _ in _rows(covered) if benefit == paying.OLD_AGE and month < turning[person]
-    ]  # fmt: skip
+        for person, _, benefit, month, fen, _ in _rows(covered)
+        if benefit == paying.OLD_AGE and month < turning[person]
+    ]
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A person's latest recorded marital event: the marriage, its day, the spouse, what it says, and whether it is proven."""
+    """A person's latest recorded marital event: marriage, day, spouse, the status it says, whether it is proven."""
 
     marriage: int
     when: int
@@ -307,11 +320,13 @@ def undeclared_marriage(evidence: Evidence, covered: Frame, year: int) -> list[C
         if benefit in DIBAO:
             paid[household, month] += fen
     refused = {
-        (number, month) for number, month in zip(
-            evidence.household["household_no"][evidence.household["unknown"]], evidence.household["month"][evidence.household["unknown"]],
+        (number, month)
+        for number, month in zip(
+            evidence.household["household_no"][evidence.household["unknown"]],
+            evidence.household["month"][evidence.household["unknown"]],
             strict=True,
         )
-    }  # fmt: skip
+    }
     cases = []
     for household in range(len(plan.head)):
         head = int(plan.head[household])
@@ -443,9 +458,9 @@ def inside_institutions(evidence: Evidence, as_of: int) -> list[Span]:
     days, spans = [], []
     columns = [care.visits[name].tolist() for name in ("person", "visited_on", "kind", "subsidy_yuan", "is_deleted")]
     for person, when, kind, subsidy, deleted in zip(*columns, strict=True):
-        if kind in ("home_care", "meal") and subsidy != NEVER and not deleted:
-            if any(begin < when < end for begin, end, _ in stays.get(person, [])):
-                days.append(Case("home_care_in_institution", person, -1, when, subsidy))
+        at_home = kind in ("home_care", "meal") and subsidy != NEVER and not deleted
+        if at_home and any(begin < when < end for begin, end, _ in stays.get(person, [])):
+            days.append(Case("home_care_in_institution", person, -1, when, subsidy))
     for person, list_of in stays.items():
         for place, (begin, end, home) in enumerate(list_of):
             for other_begin, other_end, other_home in list_of[place + 1 :]:
@@ -589,6 +604,7 @@ def lawful_exceptions(evidence: Evidence, covered: Frame, findings: list[Span], 
     for span in findings:
         taken[span.rule, span.person].append(span)
     return [
-        span for span in dict.fromkeys(spans)
+        span
+        for span in dict.fromkeys(spans)
         if not any(span.first <= other.last and other.first <= span.last for other in taken[span.rule, span.person])
-    ]  # fmt: skip
+    ]
