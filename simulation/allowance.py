@@ -154,15 +154,11 @@ def plan_assistance(rng: np.random.Generator, people: People, marriages: Marriag
     deaths[spouse[widowed]] = True
     couple = choose(local & steady & (status == "20") & (age < 80), 0.003)
     needed[behind[couple]] = True
-    elders = choose(
-        local
-        & (people.generation == 0)
-        & (status == "20")
-        & (people.sex == 1)
-        & (people.partner >= 0)
-        & recent[people.partner],
-        0.006,
-    )
+    old_couple = local & (people.generation == 0) & (status == "20") & (people.sex == 1) & (people.partner >= 0)
+    last_year = np.zeros(size, dtype=bool)
+    for one in (np.arange(size), people.partner):
+        last_year |= (people.death[one] > opening) & (people.death[one] < opening + 210)
+    elders = np.sort(np.concatenate([choose(old_couple & last_year, 0.003), choose(old_couple & ~last_year, 0.004)]))
     needed[behind[elders]] = True
     deaths[elders], deaths[spouse[elders]] = True, True
     used[spouse[elders]] = True
@@ -194,7 +190,7 @@ def plan_assistance(rng: np.random.Generator, people: People, marriages: Marriag
     start, end = last_months(rng, people, head, year, 0.4)
     family = kind == FAMILY
     gone = people.death[head] != NEVER
-    lingering = rng.integers(0, 4, len(head)) + np.where(rng.random(len(head)) < 0.5, rng.integers(1, 4, len(head)), 0)
+    lingering = np.where(rng.random(len(head)) < 0.5, rng.integers(4, 8, len(head)), rng.integers(0, 4, len(head)))
     begin = int(month_of(np.array([opening]))[0])
     end = np.where(
         family & gone, np.minimum(month_of(people.death[head]) - begin + lingering, 11), np.where(family, 11, end)
@@ -217,7 +213,7 @@ def plan_assistance(rng: np.random.Generator, people: People, marriages: Marriag
     mates = spouse[head[rows]]
     paired = mates >= 0
     leave = np.where(people.death[mates] == NEVER, 11, month_of(people.death[mates]) - begin)
-    stays_on = rng.integers(0, 4, len(rows)) + np.where(rng.random(len(rows)) < 0.55, rng.integers(1, 5, len(rows)), 0)
+    stays_on = np.where(rng.random(len(rows)) < 0.55, rng.integers(4, 9, len(rows)), rng.integers(0, 4, len(rows)))
     leave = np.where(people.death[mates] == NEVER, 11, leave + stays_on)
     owner.append(rows[paired])
     member.append(mates[paired])
@@ -276,9 +272,9 @@ def _entitle(
     parts: list[tuple[Numbers, int, Numbers, Numbers, Numbers]] = []
 
     old = np.flatnonzero(recent & local & (turning <= 11) & (rng.random(size) < 0.9))
-    start, end = last_months(rng, people, old, year, 0.42)
+    start, end = last_months(rng, people, old, year, 0.5)
     delay = np.where(
-        rng.random(len(old)) < 0.03, -rng.integers(1, 4, len(old)), np.where(rng.random(len(old)) < 0.3, 1, 0)
+        rng.random(len(old)) < 0.12, -rng.integers(1, 4, len(old)), np.where(rng.random(len(old)) < 0.3, 1, 0)
     )
     start = np.maximum(
         np.where(turning[old] > -2, turning[old] + delay, np.where(rng.random(len(old)) < 0.97, 0, start)), 0

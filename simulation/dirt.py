@@ -99,17 +99,17 @@ def damage_names(
         else:
             continue
         typed[row], damage[row] = name[:place] + other + name[place + 1 :], label
-    for row, name in enumerate(clean.tolist()):
+    for at, name in enumerate(clean.tolist()):
         if name and not name.isascii():
             for letter in names.RARE_CHARACTERS:
                 if letter in name and (draw := rng.random()) < 0.55:
                     if draw < 0.25 and letter in PRIVATE_USE:
-                        typed[row] = name.replace(letter, PRIVATE_USE[letter])
+                        typed[at] = name.replace(letter, PRIVATE_USE[letter])
                     elif draw < 0.5:
-                        typed[row] = name.replace(letter, RARE_SUBSTITUTES[int(rng.integers(0, 4))])
-                        damage[row] = "rare_character"
+                        typed[at] = name.replace(letter, RARE_SUBSTITUTES[int(rng.integers(0, 4))])
+                        damage[at] = "rare_character"
             if "·" in name and rng.random() < 0.6:
-                typed[row] = name.replace("·", DOTS[int(rng.integers(0, len(DOTS)))])
+                typed[at] = name.replace("·", DOTS[int(rng.integers(0, len(DOTS)))])
     short = np.flatnonzero(rng.random(len(clean)) < padded)
     for row in short:
         name = str(typed[row])
@@ -163,7 +163,7 @@ def _damage_one(rng: np.random.Generator, kind: str, number: str, relative: str)
         place = int(rng.integers(6, 17))
         return number[:place] + str((int(number[place]) + int(rng.integers(1, 10))) % 10) + number[place + 1 :]
     if kind == "swap":
-        for place in rng.permutation(np.arange(8, 16)):
+        for place in rng.permutation(np.arange(8, 16)).tolist():
             if number[place] != number[place + 1]:
                 return number[:place] + number[place + 1] + number[place] + number[place + 2 :]
         return number

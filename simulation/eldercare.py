@@ -207,7 +207,8 @@ def _stays(
     """Bed stays of one elder in fifteen: transfers, hospital, death; some open too long, some in two places at once."""
     count = len(who)
     death = np.where(people.death[who] == NEVER, as_of * 2, people.death[who])
-    rows = np.flatnonzero(~deleted & (rng.random(count) < 0.075) & (death > day(year, 2)))
+    dies = (death > day(year, 2)) & (death < as_of)
+    rows = np.flatnonzero(~deleted & (rng.random(count) < np.where(dies, 0.28, 0.07)) & (death > day(year, 2)))
     begin = day(year - 1) + rng.integers(0, 640, len(rows))
     begin = np.where(begin >= np.minimum(death[rows], as_of) - 20, day(year - 1, 1, 5), begin)
     length = rng.integers(20, 500, len(rows))
