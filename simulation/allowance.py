@@ -403,7 +403,7 @@ def write_households(
     code = np.array(districts.MANAGING, dtype=object)[plan.district]
     letter = np.array(["C", "N", "T"], dtype=object)[plan.benefit]
     serial = numbers.ranks_within(plan.district) * chunks + chunk + 1
-    household_no = letter + code + np.strings.zfill(serial.astype("U8"), 5).astype(object)
+    household_no = letter + code + numbers.zero_padded(serial, 5)
     roster = _roster(rng, people, plan.member, 0.03, protect[plan.member])
     head_row = np.flatnonzero(plan.relation == "户主")
     approved = month_of(np.array([day(year)]))[0] + plan.start - rng.integers(0, 90, count) * (plan.start == 0)
@@ -609,7 +609,7 @@ def write_payments(
     where = codes[district[entry]]
     yyyymm = (year * 100 + 1 + np.arange(12)).astype("U6").astype(object)
     serial = numbers.ranks_within(district[entry] * 12 + folder) * chunks + chunk + 1
-    payment_no = where + yyyymm[folder] + np.strings.zfill(serial.astype("U7"), 6).astype(object)
+    payment_no = where + yyyymm[folder] + numbers.zero_padded(serial, 6)
     draw = rng.random(count)
     failed = draw < 0.012
     spoilt = np.where(failed, 0, np.where(draw < 0.0128, 1, np.where(draw < 0.0136, 2, np.where(draw < 0.0142, 3, 0))))
@@ -636,9 +636,7 @@ def write_payments(
     name, number, damage = _copied(rng, roster, entry)
     account = people.account[person[entry]]
     paid_day = first_day(begin + when) + 8 + district[entry[source]] % 14
-    amount = (
-        (fen // 100).astype("U9").astype(object) + "." + np.strings.zfill((fen % 100).astype("U2"), 2).astype(object)
-    )
+    amount = (fen // 100).astype("U9").astype(object) + "." + numbers.zero_padded(fen % 100, 2)
     frame: Frame = {
         "row_uid": first_uid + np.arange(total),
         "district": place,

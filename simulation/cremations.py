@@ -91,13 +91,8 @@ def write_cremations(
     count = len(order)
     home = every["home"]
     code = np.array([f"CD{place + 1:02d}" for place in range(len(_HOMES))], dtype=object)[home]
-    serial = (np.arange(count) * chunks + chunk + 1).astype("U9")
-    cert = (
-        code
-        + "-"
-        + year_of(every["cremation_day"]).astype("U4").astype(object)
-        + np.strings.zfill(serial, 7).astype(object)
-    )
+    serial = np.arange(count) * chunks + chunk + 1
+    cert = code + "-" + year_of(every["cremation_day"]).astype("U4").astype(object) + numbers.zero_padded(serial, 7)
     hour = every["cremation_day"] * 86400.0 + rng.integers(8 * 3600, 18 * 3600, count)
     hour += np.where(rng.random(count) < 0.2, rng.integers(1, 40, count) * 86400, 0)
     bulk = (as_of - 40) * 86400.0 + 7200

@@ -358,8 +358,7 @@ def _visits(
         "person": who[row],
         "visited_on": when,
         "kind": kind,
-        "worker_code": "W"
-        + np.strings.zfill((people.managing[who[row]] * 40 + row % 37).astype("U5"), 5).astype(object),
+        "worker_code": "W" + numbers.zero_padded(people.managing[who[row]] * 40 + row % 37, 5),
         "subsidy_yuan": np.where(paid & (subsidy != NEVER), subsidy, NEVER),
         "entered_at": entered,
         "is_deleted": deleted,

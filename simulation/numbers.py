@@ -70,8 +70,14 @@ def to_fifteen(numbers: Text) -> Text:
 
 def digits(rng: np.random.Generator, count: int, width: int) -> Text:
     """Random strings of ``width`` digits."""
-    numbers = rng.integers(0, 10**width, count).astype(f"U{width}")
-    return np.strings.zfill(numbers, width).astype(object)
+    return zero_padded(rng.integers(0, 10**width, count), width)
+
+
+def zero_padded(values: Numbers, width: int) -> Text:
+    """Whole numbers as text of at least ``width`` digits."""
+    if not len(values):
+        return np.zeros(0, dtype=object)
+    return np.strings.zfill(values.astype("U19"), width).astype(object)
 
 
 def mobile_phones(rng: np.random.Generator, count: int) -> Text:

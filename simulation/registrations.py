@@ -135,7 +135,7 @@ def write_registrations(
         np.char.add(np.char.add(letters.astype("U2"), office.astype("U6")), years.astype("U4")), return_inverse=True
     )[1]
     sequence = numbers.ranks_within(group) * chunks + chunk + 1
-    padded = np.strings.zfill(sequence.astype("U7"), 6).astype(object)
+    padded = numbers.zero_padded(sequence, 6)
     modern = letters + office + "-" + years.astype("U4").astype(object) + "-" + padded
     free = (
         "("

@@ -173,7 +173,8 @@ def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     true, published, missing, unknown, invented = _one(
         connection,
         """
-        SELECT count(*) FILTER (is_true), count(*) FILTER (is_published), count(*) FILTER (is_true AND NOT is_published),
+        SELECT count(*) FILTER (is_true), count(*) FILTER (is_published),
+               count(*) FILTER (is_true AND NOT is_published),
                count(*) FILTER (is_published AND NOT is_true),
                count(*) FILTER (is_true AND person_id IS NULL AND citizen_id IS NOT NULL)
         FROM joined
@@ -261,8 +262,8 @@ def _benefits(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         """
         WITH wanted AS (
             SELECT source_record_id, benefit, benefit_month, any_value(household_key) AS household_key,
-                   any_value(managing_district) AS district, any_value(person_id) AS person_id, sum(amount_yuan) AS yuan,
-                   true AS known
+                   any_value(managing_district) AS district, any_value(person_id) AS person_id,
+                   sum(amount_yuan) AS yuan, true AS known
             FROM truth.benefit_months GROUP BY ALL),
         given AS (
             SELECT source_record_id, benefit, benefit_month::DATE AS benefit_month,
@@ -280,8 +281,10 @@ def _benefits(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         """,
     )
     return {
-        "benefit_months_true": true, "benefit_months_differing": differing, "benefit_months_misattributed": misattributed
-    }  # fmt: skip
+        "benefit_months_true": true,
+        "benefit_months_differing": differing,
+        "benefit_months_misattributed": misattributed,
+    }
 
 
 def _deaths(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
