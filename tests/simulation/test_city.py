@@ -134,7 +134,7 @@ def test_shares_of_unsound_numbers_are_as_planned(
         "SELECT count(*) FROM payment_rows WHERE months::INT = 3",
         """SELECT count(*) FROM payment_rows AS a JOIN payment_rows AS b USING (district, payment_no)
            WHERE a.status LIKE '失败%' AND a.month < b.month""",
-        "SELECT count(*) FROM payment_rows AS a JOIN payment_rows AS b USING (payment_no) WHERE a.district < b.district",
+        "SELECT count(*) FROM payment_rows a JOIN payment_rows b USING (payment_no) WHERE a.district < b.district",
         """SELECT count(*) FROM (SELECT id_card FROM elder WHERE is_deleted = 0 AND length(id_card) = 18
                                  GROUP BY ALL HAVING count(*) > 1)""",
     ],
