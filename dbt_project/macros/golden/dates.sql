@@ -38,3 +38,21 @@
 {% macro duckdb__weeks_between(first, last) -%}
     (select cast(unnest(generate_series(date_trunc('week', {{ first }}), date_trunc('week', {{ last }}), interval 7 day)) as date) as week_start)
 {%- endmacro %}
+
+
+{# The whole numbers 0 … n-1 of a row's count n, one output row each (in a select list). #}
+{% macro each_number_below(count) -%} {{ return(adapter.dispatch('each_number_below')(count)) }} {%- endmacro %}
+
+{% macro duckdb__each_number_below(count) -%} unnest(range(cast({{ count }} as bigint))) {%- endmacro %}
+
+
+{# A date as text, only as exact as it is known: 1940-03-05, 1940-03 or 1940. #}
+{% macro date_text(date, precision) -%}
+    substr(cast({{ date }} as varchar), 1, case {{ precision }} when 'year' then 4 when 'month' then 7 else 10 end)
+{%- endmacro %}
+
+
+{# The date inside such a text: its first possible day; null when the text is no date. #}
+{% macro text_date(text) -%} {{ return(adapter.dispatch('text_date')(text)) }} {%- endmacro %}
+
+{% macro duckdb__text_date(text) -%} try_cast({{ text }} || substr('0000-01-01', length({{ text }}) + 1) as date) {%- endmacro %}

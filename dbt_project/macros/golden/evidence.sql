@@ -34,3 +34,45 @@
 {% macro as_json(expression) -%} {{ return(adapter.dispatch('as_json')(expression)) }} {%- endmacro %}
 
 {% macro duckdb__as_json(expression) -%} to_json({{ expression }}) {%- endmacro %}
+
+
+{# The value of a column in the last row of a group, last by the given columns in turn (nulls first). #}
+{% macro last_of(column, order) -%} {{ return(adapter.dispatch('last_of')(column, order)) }} {%- endmacro %}
+
+{% macro duckdb__last_of(column, order) -%}
+    arg_max({{ column }}, ({% for by in order %}coalesce(cast({{ by }} as varchar), ''){{ ', ' if not loop.last }}{% endfor %}))
+{%- endmacro %}
+
+
+{# One output row per element of a list (in a select list). #}
+{% macro each_element(column) -%} {{ return(adapter.dispatch('each_element')(column)) }} {%- endmacro %}
+
+{% macro duckdb__each_element(column) -%} unnest({{ column }}) {%- endmacro %}
+
+
+{# The distinct values of a group for which a condition holds, as a sorted list (empty, never null). #}
+{% macro sorted_distinct(column, condition) -%} {{ return(adapter.dispatch('sorted_distinct')(column, condition)) }} {%- endmacro %}
+
+{% macro duckdb__sorted_distinct(column, condition) -%}
+    coalesce(list_sort(list(distinct {{ column }}) filter (where {{ condition }})), [])
+{%- endmacro %}
+
+
+{# A list of source records and some more of them. #}
+{% macro with_records(column, aliases) -%} {{ return(adapter.dispatch('with_records')(column, aliases)) }} {%- endmacro %}
+
+{% macro duckdb__with_records(column, aliases) -%} list_concat({{ column }}, {{ evidence_of(aliases) }}) {%- endmacro %}
+
+
+{# Two lists of source records as one. #}
+{% macro joined_evidence(left, right) -%} {{ return(adapter.dispatch('joined_evidence')(left, right)) }} {%- endmacro %}
+
+{% macro duckdb__joined_evidence(left, right) -%} list_concat({{ left }}, {{ right }}) {%- endmacro %}
+
+
+{# One output row per source record inside a lead's evidence as JSON, as a structure (in a select list). #}
+{% macro each_record_of(column) -%} {{ return(adapter.dispatch('each_record_of')(column)) }} {%- endmacro %}
+
+{% macro duckdb__each_record_of(column) -%}
+    unnest(from_json({{ column }}, '[{"source_system": "VARCHAR", "source_table": "VARCHAR", "source_record_id": "VARCHAR"}]'))
+{%- endmacro %}

@@ -1,0 +1,49 @@
+-- One row per citizen, registered in the city, who turned old_age_years (80) more than claim_months (3) months before
+-- the day of the run, is alive, and was never paid the old_age_allowance for any month. Still going on: no period end.
+--
+-- Registered in the city: the chosen hukou district is one of the statutory districts. A birth date known to the year
+-- only serves nobody. A person with a death on record, even one linked by probability, or a hint of
+-- one (a registration or a check-out says so), is not called living. The period begins with the month after the time to claim.
+-- Parameters: old_age_years, claim_months. No money is at stake for the city: the person misses it.
+-- Traps: the dead who were never cremated; people who moved away without a word.
+with statements as (
+
+    select * from {{ ref('int_statements__chosen') }} where attribute in ('birth_date', 'hukou_district')
+
+),
+
+cases as (
+
+    select
+        c.citizen_id,
+        cast(null as varchar) as household_key,
+        {{ moved(moved('c.birth_date', 'year', parameter('old_age_years')), 'month', parameter('claim_months')) }} as case_from,
+        cast(null as date) as case_to,
+        0 as amount_yuan,
+        coalesce(e.is_certain, false) as is_certain,
+        {{ evidence_of(['birth', 'hukou']) }} as evidence
+    from {{ ref('int_citizens__described') }} as c
+    inner join {{ ref('districts') }} as t on c.hukou_district = t.district and t.kind = 'statutory'
+    inner join statements as birth on c.citizen_id = birth.citizen_id and birth.attribute = 'birth_date'
+    inner join statements as hukou on c.citizen_id = hukou.citizen_id and hukou.attribute = 'hukou_district'
+    left join {{ ref('int_deaths__judged') }} as d on c.citizen_id = d.citizen_id
+    left join (
+        select citizen_id, bool_or(is_certain) as is_certain from {{ source('identity', 'mention_links') }} group by citizen_id
+    ) as e on c.citizen_id = e.citizen_id
+    where c.birth_date_precision in ('day', 'month')
+        and {{ moved(moved('c.birth_date', 'year', parameter('old_age_years')), 'month', parameter('claim_months')) }} < {{ as_of() }}
+        and d.citizen_id is null
+        and c.citizen_id not in (
+            select citizen_id from {{ ref('int_benefit_months__expanded') }}
+            where benefit = 'old_age_allowance' and citizen_id is not null
+        )
+        and c.citizen_id not in (
+            select l.citizen_id
+            from {{ ref('int_declarations__unioned') }} as hint
+            inner join {{ source('identity', 'mention_links') }} as l on hint.mention_key = l.mention_key
+            where hint.attribute = 'life_status_hint' and not coalesce(hint.is_withdrawn, false) and l.citizen_id is not null
+        )
+
+)
+
+{{ leads_from_cases('allowance_not_claimed', 'C') }}

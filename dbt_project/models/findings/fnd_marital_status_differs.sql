@@ -1,0 +1,69 @@
+-- One row per citizen and run of consecutive months in which the marital status declared to a silo differs from the one
+-- that events tell for that day.
+--
+-- Compared are GB/T 2261.2 codes; 20, 21, 22, 23 are one, 90 says nothing. Events before the day of the declaration
+-- count, and a declaration that a later event has overtaken is history (the status before an act, on the act itself).
+-- Lawful: no event on record (10 is not contradicted by the absence of events). After a death of the spouse that
+-- is linked only by probability, or not known to the day and in its own month, both 20 and 30 pass.
+-- No money is at stake. Traps: court divorces are in no silo, so a declared 40 after a marriage may well be true; a
+-- declaration lags behind the event.
+with declared as (
+
+    select
+        l.citizen_id,
+        coalesce(d.said_on, {{ as_of() }}) as said_on,
+        case when d.value in ('20', '21', '22', '23') then '20' else d.value end as marital_code,
+        coalesce(l.is_certain, false) as is_certain,
+        d.source_system, d.source_table, d.source_record_id
+    from {{ ref('int_declarations__unioned') }} as d
+    inner join {{ source('identity', 'mention_links') }} as l on d.mention_key = l.mention_key
+    where d.attribute = 'marital_status'
+        and not coalesce(d.is_withdrawn, false)
+        and d.value in ('10', '20', '21', '22', '23', '30', '40')
+        and l.citizen_id is not null
+
+),
+
+compared as (
+
+    select
+        d.*,
+        s.marital_code as derived_code,
+        s.marriage_key,
+        s.is_certain as state_is_certain,
+        {{ record_of('s') }} as state_record
+    from declared as d
+    inner join {{ ref('int_marital_states__dated') }} as s
+        on d.citizen_id = s.citizen_id
+        and coalesce(s.happened_on, {{ far_past() }}) < d.said_on
+        and s.until is null
+    qualify row_number() over (
+        partition by d.citizen_id, d.source_system, d.source_table, d.source_record_id, d.said_on order by s.place desc
+    ) = 1
+
+),
+
+cases as (
+
+    select
+        c.citizen_id,
+        cast(null as varchar) as household_key,
+        {{ month_of('c.said_on') }} as case_from,
+        {{ month_end('c.said_on') }} as case_to,
+        0 as amount_yuan,
+        c.is_certain and c.state_is_certain as is_certain,
+        {{ joined_evidence('[c.state_record]', evidence_of(['c'])) }} as evidence
+    from compared as c
+    left join {{ ref('int_marriages__dated') }} as m on c.marriage_key = m.marriage_key and c.citizen_id = m.citizen_id
+    left join {{ ref('int_deaths__judged') }} as d on m.partner_citizen_id = d.citizen_id
+    where c.marital_code <> c.derived_code
+        and not (
+            c.marital_code in ('20', '30')
+            and c.derived_code in ('20', '30')
+            and d.citizen_id is not null
+            and (not d.is_certain or (d.death_date_precision <> 'day' and {{ month_of('c.said_on') }} = {{ month_of('d.death_date') }}))
+        )
+
+)
+
+{{ leads_from_cases('marital_status_differs', 'C') }}

@@ -1,0 +1,120 @@
+-- One row per citizen, attribute, value, source table and role that states it: a statement, seen from and to.
+--
+-- The same value stated again by the same table (a monthly file, a next registration) is the same statement seen again;
+-- the record is the one that stated it last. Every single record stays reachable by citizen_mentions. Values inside a
+-- sound identity number (birth date, sex) are statements of their own, origin 'identity_number'.
+{% set plain = {
+    'name': 'name', 'sex': 'sex', 'id_no': 'id_no', 'other_document_no': 'other_document_no',
+    'certificate_id_no': 'certificate_id_no', 'hukou_district': 'hukou_district',
+    'managing_district': 'managing_district', 'address': 'address', 'bank_account': 'bank_account'
+} %}
+with linked as (
+
+    select
+        l.citizen_id,
+        m.source_system, m.source_table, m.role,
+        coalesce(m.is_withdrawn, false) as is_withdrawn,
+        case
+            when m.id_no is not null and l.is_certain then 1
+            when m.other_document_no is not null then 2
+            else 3
+        end as trust_place,
+        m.name, m.sex, m.id_no, m.other_document_no, m.certificate_id_no, m.phones, m.address,
+        m.hukou_district, m.managing_district, m.bank_account, m.birth_date, m.birth_date_precision,
+        m.id_no = c.id_no as has_own_number,
+        m.source_record_id, m.said_on, m.seen_at
+    from {{ ref('int_mentions__unioned') }} as m
+    inner join {{ source('identity', 'mention_links') }} as l on m.mention_key = l.mention_key
+    inner join {{ source('identity', 'citizens') }} as c on l.citizen_id = c.citizen_id
+
+),
+
+-- Monthly files repeat themselves: fold equal mentions before taking them apart.
+folded as (
+
+    select
+        citizen_id, source_system, source_table, role, is_withdrawn, trust_place, name, sex, id_no, other_document_no,
+        certificate_id_no, phones, address, hukou_district, managing_district, bank_account, birth_date,
+        birth_date_precision, has_own_number,
+        count(*) as record_count,
+        max(said_on) as said_on,
+        {{ last_of('source_record_id', ['said_on', 'seen_at', 'source_record_id']) }} as source_record_id,
+        min(cast(seen_at as date)) as seen_from,
+        max(cast(seen_at as date)) as seen_to
+    from linked
+    group by
+        citizen_id, source_system, source_table, role, is_withdrawn, trust_place, name, sex, id_no, other_document_no,
+        certificate_id_no, phones, address, hukou_district, managing_district, bank_account, birth_date,
+        birth_date_precision, has_own_number
+
+),
+
+statements as (
+
+    {% for attribute, column in plain.items() %}
+    select
+        citizen_id, '{{ attribute }}' as attribute, {{ column }} as value, 'stated' as origin, trust_place, 1 as validity_place,
+        source_system, source_table, role, is_withdrawn, record_count, said_on, source_record_id, seen_from, seen_to
+    from folded
+    where {{ column }} is not null
+
+    union all
+    {% endfor %}
+
+    select
+        citizen_id, 'birth_date', {{ date_text('birth_date', 'birth_date_precision') }}, 'stated', trust_place,
+        case birth_date_precision when 'month' then 2 when 'year' then 3 else 1 end,
+        source_system, source_table, role, is_withdrawn, record_count, said_on, source_record_id, seen_from, seen_to
+    from folded
+    where birth_date is not null
+
+    union all
+
+    select
+        citizen_id, 'birth_date', substr(id_no, 7, 4) || '-' || substr(id_no, 11, 2) || '-' || substr(id_no, 13, 2),
+        'identity_number', case when has_own_number then 0 else 4 end, 1,
+        source_system, source_table, role, is_withdrawn, record_count, said_on, source_record_id, seen_from, seen_to
+    from folded
+    where id_no is not null
+
+    union all
+
+    select
+        citizen_id, 'sex', case when substr(id_no, 17, 1) in ('1', '3', '5', '7', '9') then 'male' else 'female' end,
+        'identity_number', case when has_own_number then 0 else 4 end, 1,
+        source_system, source_table, role, is_withdrawn, record_count, said_on, source_record_id, seen_from, seen_to
+    from folded
+    where id_no is not null
+
+    union all
+
+    select
+        citizen_id, 'phone', phone, 'stated', trust_place, 1,
+        source_system, source_table, role, is_withdrawn, record_count, said_on, source_record_id, seen_from, seen_to
+    from (
+        select folded.*, {{ each_element('phones') }} as phone
+        from folded
+        where phones is not null
+    ) as with_phones
+    where phone is not null
+
+)
+
+select
+    citizen_id,
+    attribute,
+    value,
+    origin,
+    source_system,
+    source_table,
+    role,
+    is_withdrawn,
+    min(trust_place) as trust_place,
+    min(validity_place) as validity_place,
+    sum(record_count) as record_count,
+    {{ last_of('source_record_id', ['said_on', 'seen_to', 'source_record_id']) }} as source_record_id,
+    max(said_on) as said_on,
+    min(seen_from) as seen_from,
+    max(seen_to) as seen_to
+from statements
+group by citizen_id, attribute, value, origin, source_system, source_table, role, is_withdrawn
