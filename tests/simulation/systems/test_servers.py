@@ -134,7 +134,10 @@ def test_a_stale_pid_file_of_a_reused_number_is_not_believed(tmp_path: Path) -> 
     server.stop()
 
 
-def test_stop_ends_all_servers_and_a_second_start_loads_nothing(tiny_city: Path, tmp_path: Path) -> None:
+def test_stop_ends_all_servers_and_a_second_start_loads_nothing(
+    tiny_city: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(URL_VARIABLE, raising=False)
     steps: list[str] = []
     with start_systems(tiny_city, tmp_path / "demo", seed=1, progress=steps.append) as systems:
         assert any("filling" in step for step in steps)
@@ -154,7 +157,8 @@ def test_stop_ends_all_servers_and_a_second_start_loads_nothing(tiny_city: Path,
         assert not list(systems.allowance.rglob("*_202502*"))
 
 
-def test_a_city_without_a_table_is_named(tmp_path: Path) -> None:
+def test_a_city_without_a_table_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(URL_VARIABLE, raising=False)
     (tmp_path / "city").mkdir()
     with pytest.raises(SystemsError, match=r"registration\.parquet"):
         start_systems(tmp_path / "city", tmp_path / "demo", seed=1)
