@@ -226,7 +226,7 @@ def _rules(connection: duckdb.DuckDBPyConnection) -> tuple[RuleScore, ...]:
         f"""
         CREATE TEMP TABLE hits AS
         SELECT finding_id, number, reported.period_from = wanted.period_from
-               AND date_trunc('month', reported.period_to) = date_trunc('month', wanted.period_to) AS is_exact
+               AND reported.period_to IN (wanted.period_to, date_trunc('month', wanted.period_to)::DATE) AS is_exact
         FROM reported JOIN wanted ON {same.format(other="wanted")};
         CREATE TEMP TABLE excuses AS
         SELECT DISTINCT finding_id FROM reported JOIN excused ON {same.format(other="excused")};
