@@ -1,0 +1,222 @@
+"""Delimited text: decode strictly, find the header, read rows with the row numbers a spreadsheet would show."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+
+from ingest.files.delivered import FileRefusedError
+from ingest.files.layout import EntityLayout, FileLayout
+from ingest.files.sheet import Cells, find_header
+
+# Python's gb18030 is the edition of 2005; the edition of 2022 moved these two-byte codes out of private use.
+_EDITION_2022 = str.maketrans(
+    "\ue78d\ue78e\ue78f\ue790\ue791\ue792\ue793\ue794\ue795\ue796"
+    "\ue81e\ue826\ue82b\ue82c\ue832\ue843\ue854\ue864"
+    "\ue816\ue817\ue818\ue831\ue83b\ue855",
+    "\ufe10\ufe12\ufe11\ufe13\ufe14\ufe15\ufe16\ufe17\ufe18\ufe19"
+    "\u9fb4\u9fb5\u9fb6\u9fb7\u9fb8\u9fb9\u9fba\u9fbb"
+    "\U00020087\U00020089\U000200cc\U000215d7\U0002298f\U000241fe",
+)
+_HEAD_CHARACTERS = 1 << 20
+_SIGNATURES = (
+    (b"%PDF", "a PDF document"),
+    (b"\xd0\xcf\x11\xe0", "an old or password-protected office document"),
+    (b"PK\x03\x04", "a spreadsheet or ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"{\\rtf", "a text-processing document"),
+)
+
+
+def name_content(head: bytes) -> str | None:
+    """What a file is by its first bytes, in words, when it is something other than text."""
+    for signature, meaning in _SIGNATURES:
+        if head.startswith(signature):
+            return meaning
+    start = head[:200].lstrip().lower()
+    if start.startswith((b"<html", b"<!doctype", b"<?xml", b"<table")):
+        return "a web page or XML document"
+    return None
+
+
+def decode(data: bytes, file: str) -> tuple[str, str]:
+    """Text and the name of its encoding. Raises ``FileRefusedError`` when no encoding fits strictly."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        attempts = ["utf-16"]
+    elif data.startswith(codecs.BOM_UTF8):
+        attempts = ["utf-8-sig"]
+    else:
+        attempts = [*_utf_16_without_mark(data), "utf-8", "gb18030"]
+    broken: UnicodeDecodeError | None = None
+    for encoding in attempts:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError as error:
+            broken = broken if broken is not None and broken.start > error.start else error
+            continue
+        return (text.translate(_EDITION_2022) if encoding == "gb18030" else text), encoding
+    at = broken.start if broken is not None else 0
+    raise FileRefusedError(
+        "encoding",
+        f"{file}: byte {at + 1} is neither {' nor '.join(attempts)}; save it as UTF-8 or GB18030 and drop it again.",
+    )
+
+
+def _utf_16_without_mark(data: bytes) -> list[str]:
+    """UTF-16 shows in commas, digits and line ends: every other byte of theirs is zero."""
+    head = data[: 1 << 16]
+    if len(head) < 4 or 0 not in head:
+        return []
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if odd > len(head) // 20 and even == 0:
+        return ["utf-16-le"]
+    if even > len(head) // 20 and odd == 0:
+        return ["utf-16-be"]
+    return []
+
+
+class _Lines(Iterator[str]):
+    """Physical lines of a text, counting the characters given out."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = io.StringIO(text, newline="")
+        self.consumed = 0
+        self.last: list[str] = []
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.consumed += len(line)
+        self.last.append(line)
+        return line
+
+
+def _quotes_are_sound(text: str) -> bool:
+    """Whether every quotation mark opens at a cell's start, closes at its end, or is doubled inside."""
+    outside = text.split('"')
+    if len(outside) % 2 == 0:
+        return False
+    outside = outside[0::2]
+    edges = (",", "\n", "\r")
+    return (
+        all(part == "" or (part.startswith(edges) and part.endswith(edges)) for part in outside[1:-1])
+        and (outside[0] == "" or outside[0].endswith(edges))
+        and (len(outside) == 1 or outside[-1] == "" or outside[-1].startswith(edges))
+    )
+
+
+def _refuse_open_quote(text: str, first_row: int, file: str) -> None:
+    """Refuse a text in which a quotation mark swallows line ends; a stray mark inside one line is only a character."""
+    lines = _Lines(text)
+    for row, _ in enumerate(csv.reader(lines), start=first_row):
+        record, lines.last = "".join(lines.last), []
+        if record.rstrip("\r\n").count("\n") + record.rstrip("\r\n").count("\r") == 0 and record.count('"') % 2 == 0:
+            continue
+        try:
+            list(csv.reader([record], strict=True))
+        except csv.Error as error:
+            raise FileRefusedError(
+                "open_quote", f"{file}: in row {row} a quotation mark is opened and not closed; mend that row."
+            ) from error
+
+
+def read_cells(data: bytes, entity: EntityLayout, layout: FileLayout, file: str) -> tuple[list[Cells], str]:
+    """The cells of a delimited text as one sheet, and its encoding.
+
+    Raises ``FileRefusedError`` for another kind of file, an unreadable encoding, no header, or an open quotation mark.
+    """
+    kind = name_content(data[:512])
+    if kind is not None:
+        raise FileRefusedError(
+            "wrong_kind", f"{file} is {kind} and not delimited text; export it as CSV and drop it again."
+        )
+    text, encoding = decode(data, file)
+    if text.endswith("\0"):
+        raise FileRefusedError("truncated", f"{file} ends in zero bytes, it was not written to its end; drop it again.")
+    text = text.removeprefix("\ufeff")
+    lines = _Lines(text[:_HEAD_CHARACTERS])
+    head: list[list[str]] = []
+    ends: list[int] = []
+    try:
+        for record in csv.reader(lines):
+            head.append(record)
+            ends.append(lines.consumed)
+            if len(head) > layout.title_rows:
+                break
+    except csv.Error as error:
+        raise FileRefusedError("no_header", f"{file}: no header row can be read ({error}).") from error
+    found = find_header(head, entity)
+    if found is None:
+        hint = "separate cells by commas" if any("\t" in cell or ";" in cell for row in head for cell in row) else None
+        raise FileRefusedError(
+            "no_header",
+            f"{file}: none of the first {layout.title_rows} rows is a header of kind {entity.name}; "
+            f"{hint or 'name the columns as agreed'} and drop it again.",
+        )
+    header, header_row = tuple(head[found]), found + 1
+    body = text[ends[found] :]
+    if '"' in body and not _quotes_are_sound(body):
+        _refuse_open_quote(body, header_row + 1, file)
+    try:
+        encoded = body.encode()
+    except UnicodeEncodeError as error:
+        raise FileRefusedError(
+            "encoding", f"{file}: holds a character that is none (half of a pair); save it again."
+        ) from error
+    columns, numbers, ragged = _parse(encoded, len(header), header_row, file)
+    return [Cells(1, "sheet 1", header, header_row, columns, numbers, ragged)], encoding
+
+
+def _parse(
+    body: bytes, width: int, header_row: int, file: str
+) -> tuple[list[pa.Array], np.ndarray, dict[int, list[str]]]:
+    if not body:
+        return [pa.array([], pa.string()) for _ in range(width)], np.empty(0, np.int64), {}
+    odd: dict[int, str] = {}
+
+    def keep_apart(row: pc.InvalidRow) -> str:
+        odd[row.number] = row.text
+        return "skip"
+
+    names = [f"c{position}" for position in range(width)]
+    try:
+        table = pc.read_csv(
+            pa.BufferReader(body),
+            read_options=pc.ReadOptions(
+                use_threads=False, column_names=names, block_size=min(max(len(body) + 1, 1 << 16), 1 << 30)
+            ),
+            parse_options=pc.ParseOptions(
+                newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=keep_apart
+            ),
+            convert_options=pc.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                strings_can_be_null=True,
+                null_values=[""],
+                quoted_strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise FileRefusedError(
+            "wrong_shape", f"{file}: the text is no table of cells; export it as CSV again."
+        ) from error
+    count = table.num_rows + len(odd)
+    numbers = np.arange(1, count + 1, dtype=np.int64)
+    if odd:
+        numbers = np.delete(numbers, np.fromiter(odd, np.int64) - 1)
+    ragged = {number + header_row: next(csv.reader(io.StringIO(text, newline="")), []) for number, text in odd.items()}
+    columns = [_one_array(table.column(position)) for position in range(width)]
+    return columns, numbers + header_row, ragged
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    combined = column.combine_chunks()
+    return combined.combine_chunks() if isinstance(combined, pa.ChunkedArray) else combined

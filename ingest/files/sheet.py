@@ -1,0 +1,271 @@
+"""From cells to rows: find the header by its content, set totals and signatures apart, name the columns."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingest.files.delivered import FileRefusedError
+from ingest.files.layout import EntityLayout, FileLayout, fold
+
+_SPACE = r"[\s\x{3000}\x{a0}]*"
+MIN_HEADERS = 2
+
+
+@dataclass
+class Cells:
+    """One sheet's cells below the header: string columns, empty cells null, and the row number of each row.
+
+    ``ragged`` holds the rows that have another number of cells than the header: row number → cells.
+    """
+
+    number: int
+    place: str
+    header: tuple[str, ...]
+    header_row: int
+    columns: list[pa.Array]
+    row_numbers: np.ndarray
+    ragged: dict[int, list[str]] = field(default_factory=dict)
+
+
+@dataclass
+class SheetRows:
+    """The data rows of a sheet (columns by field, extra columns by header) and the totals rows stated in it."""
+
+    number: int
+    place: str
+    header: tuple[str, ...]
+    by_field: dict[str, pa.Array]
+    extra: dict[str, pa.Array]
+    row_numbers: np.ndarray
+    shape_breach: pa.Array
+    totals: list[StatedTotal]
+    notices: list[str]
+
+    @property
+    def rows(self) -> int:
+        """Data rows."""
+        return len(self.row_numbers)
+
+
+@dataclass(frozen=True)
+class StatedTotal:
+    """A totals row: where, how many rows it counts, what they add up to. Either may be missing."""
+
+    row: int
+    count: int | None
+    amount: Decimal | None
+
+
+def find_header(rows: Sequence[Sequence[str | None]], entity: EntityLayout) -> int | None:
+    """Index of the row that holds most of the entity's headers; None when no row holds at least two.
+
+    The earliest of equals wins: the header stands above its data.
+    """
+    known = entity.field_of_header()
+    best, best_score = None, MIN_HEADERS - 1
+    for index, row in enumerate(rows):
+        score = len({known[fold(cell)] for cell in row if cell and fold(cell) in known})
+        if score > best_score:
+            best, best_score = index, score
+    return best
+
+
+def _name_columns(cells: Cells, entity: EntityLayout, file: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Column numbers by field and by unknown header. Raises ``FileRefusedError`` on doubled or missing headers."""
+    known = entity.field_of_header()
+    by_field: dict[str, int] = {}
+    extra: dict[str, int] = {}
+    seen: dict[str, int] = {}
+    for position, header in enumerate(cells.header):
+        folded = fold(header)
+        if not folded:
+            continue
+        if folded in seen:
+            raise FileRefusedError(
+                "duplicate_header",
+                f"{file}, {cells.place}: the header {header.strip()!r} stands in columns {seen[folded] + 1} and "
+                f"{position + 1}; name each column once.",
+            )
+        seen[folded] = position
+        name = known.get(folded)
+        if name is None:
+            extra[header.strip()] = position
+        elif name in by_field:
+            other = cells.header[by_field[name]].strip()
+            raise FileRefusedError(
+                "duplicate_header",
+                f"{file}, {cells.place}: the headers {other!r} and {header.strip()!r} mean the same field; keep one.",
+            )
+        else:
+            by_field[name] = position
+    for each in entity.fields:
+        if not each.is_required or each.name in by_field:
+            continue
+        wanted = " or ".join(each.headers)
+        folded_extra = {fold(header): header for header in extra}
+        near = [
+            folded_extra[match]
+            for header in each.headers
+            for match in difflib.get_close_matches(fold(header), folded_extra, n=1, cutoff=0.4)
+        ]
+        hint = (
+            f"if {near[0]!r} is meant, rename it or add it to the contract"
+            if near
+            else "add the column or mend the contract"
+        )
+        raise FileRefusedError(
+            "missing_header", f"{file}, {cells.place}: no column {wanted} in row {cells.header_row}; {hint}."
+        )
+    return by_field, extra
+
+
+def _words_regex(words: Sequence[str]) -> str:
+    return "|".join(_SPACE.join(re.escape(letter) for letter in fold(word)) for word in words)
+
+
+def parse_amounts(values: pa.Array) -> np.ndarray:
+    """Amounts as people type them, as floats; what is no number is 0, as the districts' totals count it.
+
+    What is a number is decided as in the judge of rows, so that a total and the landed rows cannot disagree on it.
+    """
+    text = pc.replace_substring_regex(pc.utf8_normalize(values, form="NFKC"), r"[\s\x{200b}\x{feff}]", "")
+    is_number = pc.match_substring_regex(text, r"^[-+]?[¥￥]?[-+]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?元?$")
+    plain = pc.replace_substring_regex(text, "[¥￥元,]", "")
+    plain = pc.if_else(_filled(is_number), plain, pa.scalar("0"))
+    return np.asarray(pc.cast(plain, pa.float64()))
+
+
+def add_up(values: pa.Array) -> Decimal:
+    """Sum of a column of amounts, to the cent."""
+    return Decimal(f"{parse_amounts(values).sum():.2f}") if len(values) else Decimal("0.00")
+
+
+def _state_total(row: Sequence[str | None], number: int, amount_at: int | None, entity: EntityLayout) -> StatedTotal:
+    count, counted_in = None, None
+    for position, cell in enumerate(row):
+        found = re.search(entity.count_pattern, fold(cell)) if cell and entity.count_pattern else None
+        if found:
+            count, counted_in = int(found[1].replace(",", "")), position
+            break
+    cell = row[amount_at] if amount_at is not None and amount_at != counted_in and amount_at < len(row) else None
+    is_stated = cell is not None and re.search(r"\d", cell) is not None
+    return StatedTotal(number, count, add_up(pa.array([cell])) if is_stated else None)
+
+
+def _first_filled(columns: list[pa.Array]) -> pa.Array:
+    first = pc.coalesce(*columns)
+    if pc.any(pc.match_substring_regex(first, rf"^{_SPACE}$")).as_py():
+        trimmed = [pc.utf8_trim(each, characters=" \t\r\n\u3000\u00a0") for each in columns]
+        first = pc.coalesce(*[pc.if_else(pc.equal(each, ""), pa.scalar(None, pa.string()), each) for each in trimmed])
+    return first
+
+
+def _filled(mask: pa.Array) -> pa.Array:
+    return pc.fill_null(mask, False)
+
+
+def _flags(mask: pa.Array) -> np.ndarray:
+    return np.array(_filled(mask).to_numpy(zero_copy_only=False))
+
+
+def _merge_ragged(cells: Cells) -> tuple[list[pa.Array], np.ndarray, dict[int, list[str]]]:
+    """Put ragged rows in their place by position; what lies beyond the header is kept apart by row number."""
+    width = len(cells.columns)
+    numbers = list(cells.ragged)
+    rows = [cells.ragged[number] for number in numbers]
+    order = np.argsort(np.concatenate([cells.row_numbers, np.asarray(numbers, dtype=np.int64)]), kind="stable")
+    merged = []
+    for position in range(width):
+        short = pa.array([row[position] or None if position < len(row) else None for row in rows], pa.string())
+        merged.append(pa.concat_arrays([cells.columns[position], short]).take(pa.array(order)))
+    row_numbers = np.concatenate([cells.row_numbers, np.asarray(numbers, dtype=np.int64)])[order]
+    beyond = {number: row[width:] for number, row in zip(numbers, rows, strict=True) if any(row[width:])}
+    return merged, row_numbers, beyond
+
+
+def read_rows(cells: Cells, entity: EntityLayout, layout: FileLayout, file: str) -> SheetRows:
+    """Name the columns of a sheet and tell data rows from totals, signatures, repeated headers and blank rows.
+
+    Raises ``FileRefusedError`` when a header is missing or doubled.
+    """
+    at, extra_at = _name_columns(cells, entity, file)
+    columns, numbers = cells.columns, cells.row_numbers
+    beyond: dict[int, list[str]] = {}
+    if cells.ragged:
+        columns, numbers, beyond = _merge_ragged(cells)
+    notices = [f"{cells.place}: unknown column {name!r} kept, not used" for name in extra_at]
+    for position, header in enumerate(cells.header):
+        if not fold(header) and columns[position].null_count < len(numbers):
+            name = f"column {position + 1}"
+            extra_at[name] = position
+            notices.append(f"{cells.place}: {name} has values and no header; kept, not used")
+
+    first = _first_filled(columns)
+    is_data = _flags(pc.is_valid(first))
+    totals: list[StatedTotal] = []
+    amount_at = at.get(entity.sum_field) if entity.sum_field else None
+    last_total = None
+    if entity.totals_words:
+        is_total = _flags(
+            pc.match_substring_regex(
+                first, rf"^{_SPACE}(?:{_words_regex(entity.totals_words)}){_SPACE}(?:[:：(（\d].*)?$"
+            )
+        )
+        for index in np.flatnonzero(is_total):
+            row = [column[int(index)].as_py() for column in columns]
+            row += beyond.get(int(numbers[index]), [])
+            totals.append(_state_total(row, int(numbers[index]), amount_at, entity))
+            last_total = int(index)
+        is_data &= ~is_total
+    if layout.signature_words:
+        words = _words_regex(layout.signature_words)
+        is_signature = _flags(
+            pc.match_substring_regex(first, rf"^{_SPACE}(?:{words})(?:\pL{{0,2}}{_SPACE}[:：(（].*|[\s\x{{3000}}].*)?$")
+        )
+        if last_total is not None:
+            # Below the totals row a line that opens with such a word, or with "…：" and little else, closes the form.
+            opens = _flags(pc.match_substring_regex(first, rf"^{_SPACE}(?:{words})"))
+            colon = _flags(pc.match_substring_regex(first, r"[:：]"))
+            filled = np.sum([_flags(pc.is_valid(column)) for column in columns], axis=0)
+            below = np.arange(len(numbers)) > last_total
+            is_signature |= below & (opens | (colon & (filled <= max(2, len(columns) // 2))))
+        is_data &= ~is_signature
+    named = {position: fold(header) for position, header in enumerate(cells.header) if fold(header)}
+    anchor = min(at.values())
+    again = _flags(pc.equal(columns[anchor], cells.header[anchor]))
+    if again.any():
+        for index in np.flatnonzero(again):
+            if all(fold(columns[position][int(index)].as_py() or "") == folded for position, folded in named.items()):
+                is_data[index] = False
+
+    keep = pa.array(np.flatnonzero(is_data))
+    row_numbers = numbers[is_data]
+    if last_total is not None and is_data[last_total:].any():
+        notices.append(f"{cells.place}: rows stand below the totals row {totals[-1].row}; they are read and counted")
+    taken = {name: columns[position].take(keep) for name, position in at.items()}
+    extra = {name: columns[position].take(keep) for name, position in extra_at.items()}
+    breach = pa.nulls(len(row_numbers), pa.string())
+    ragged = [number for number in cells.ragged if number in set(row_numbers.tolist())]
+    if ragged:
+        width = len(cells.header)
+        said = {}
+        for number in ragged:
+            if len(cells.ragged[number]) < width or number in beyond:
+                count = len(cells.ragged[number])
+                said[number] = f"row {number} has {count} cells, the header {width}; put cells with commas in quotes."
+
+        breach = pa.array([said.get(number) for number in row_numbers.tolist()], pa.string())
+        if beyond:
+            # The cells that the header has no name for stay with the row in quarantine.
+            extra["beyond the header"] = pa.array(
+                [",".join(beyond[number]) if number in beyond else None for number in row_numbers.tolist()], pa.string()
+            )
+    return SheetRows(cells.number, cells.place, cells.header, taken, extra, row_numbers, breach, totals, notices)
