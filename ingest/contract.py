@@ -245,7 +245,9 @@ def read_contract(folder: Path) -> Contract:
     except OSError as error:
         raise ContractError(f"{folder.name}: {file.name} cannot be read ({error.strerror}); put it there.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ContractError(f"{folder.name}: {file.name} is no YAML in UTF-8; correct it: {_one_line(error)}") from error
+        raise ContractError(
+            f"{folder.name}: {file.name} is no YAML in UTF-8; correct it: {_one_line(error)}"
+        ) from error
     _check_schema(folder.name, document)
     contract = _build(folder, document)
     _check_names(contract)

@@ -1,0 +1,386 @@
+"""Judge rows as delivered against the contract: typed values, or the list of breaches, never a silent pass.
+
+One SELECT per entity, built from the contract. The relation that is judged holds ``raw_<field>`` per field, as text or
+in the owner's own type. A breach names field and reason, never the value: messages may be shown to anybody.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+from duckdb.func import PythonUDFType
+
+from ingest.contract import FILES, NOTICE, PLACEHOLDER, Contract, Entity, Field
+
+# Excel counts days from here; its wrong leap day of 1900 lies before every date we accept as a number.
+EXCEL_EPOCH = "DATE '1899-12-30'"
+EXCEL_FIRST, EXCEL_LAST = 10_000, 73_050
+SEPARATOR, ABSENT = "chr(31)", "chr(30)"
+BLANKS = "' \t\r\n' || chr(160) || chr(12288) || chr(8203) || chr(65279)"
+
+
+@dataclass(frozen=True)
+class Breach:
+    """One reason why a value does not keep the contract: reason code and what it means to a person."""
+
+    code: str
+    meaning: str
+
+
+MISSING = Breach("missing", "has no value, and must have one")
+NO_DATE = Breach("unreadable_date", "is no full calendar day")
+NO_MONTH = Breach("unreadable_month", "is no month")
+NO_NUMBER = Breach("unreadable_number", "is no number of the agreed form")
+NO_TIME = Breach("unreadable_timestamp", "is no point in time")
+UNKNOWN_CODE = Breach("unknown_code", "is a word that the contract does not know")
+OUT_OF_RANGE = Breach("out_of_range", "lies outside the agreed range")
+NO_OBJECT = Breach("missing_part", "is missing from the item")
+WRONG_SHAPE = Breach("wrong_shape", "has too few or too many cells")
+UNREADABLE = {
+    "date": NO_DATE,
+    "month": NO_MONTH,
+    "integer": NO_NUMBER,
+    "decimal": NO_NUMBER,
+    "timestamp": NO_TIME,
+    "timestamptz": NO_TIME,
+    "boolean": UNKNOWN_CODE,
+    "code": UNKNOWN_CODE,
+}
+
+
+def quote_text(value: str) -> str:
+    """``value`` as an SQL string literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def quote_name(name: str) -> str:
+    """``name`` as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def register_functions(duck: duckdb.DuckDBPyConnection) -> None:
+    """Give the connection ``nfkc(text)``, which DuckDB lacks: one call per vector, in Arrow."""
+
+    def nfkc(values: pa.ChunkedArray) -> pa.ChunkedArray:
+        return pc.utf8_normalize(values, form="NFKC")
+
+    # A second registration on the same connection is refused by DuckDB, and needless.
+    if not duck.execute("SELECT 1 FROM duckdb_functions() WHERE function_name = 'nfkc' LIMIT 1").fetchall():
+        duck.create_function("nfkc", nfkc, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW)
+
+
+def fold(value: str) -> str:
+    """SQL: compatibility forms and outer blanks removed, as code words and numbers are compared."""
+    return f"trim(CASE WHEN length({value}) = strlen({value}) THEN {value} ELSE nfkc({value}) END, {BLANKS})"
+
+
+def read_date(value: str) -> str:
+    """SQL: the full day that a folded text means, null when it is none."""
+    day = r"'^(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?$'"
+    return (
+        f"CASE WHEN regexp_full_match({value}, '\\d{{8}}') "
+        f"THEN try_cast(concat(left({value}, 4), '-', substr({value}, 5, 2), '-', right({value}, 2)) AS DATE) "
+        f"WHEN regexp_full_match({value}, '\\d{{5}}(\\.\\d+)?') THEN {_read_serial(value)} "
+        f"WHEN regexp_matches({value}, {day}) "
+        f"THEN try_cast(regexp_replace({value}, {day}, '\\1-\\2-\\3') AS DATE) END"
+    )
+
+
+def _read_serial(value: str) -> str:
+    number = f"CAST(left({value}, 5) AS INTEGER)"
+    return f"CASE WHEN {number} BETWEEN {EXCEL_FIRST} AND {EXCEL_LAST} THEN {EXCEL_EPOCH} + {number} END"
+
+
+def read_month(value: str) -> str:
+    """SQL: the first day of the month that a folded text means, null when it is none."""
+    month = r"'^(\d{4})[-/.年](\d{1,2})月?$'"
+    return (
+        f"CASE WHEN regexp_full_match({value}, '\\d{{6}}') "
+        f"THEN try_cast(concat(left({value}, 4), '-', right({value}, 2), '-01') AS DATE) "
+        f"WHEN regexp_matches({value}, {month}) "
+        f"THEN try_cast(regexp_replace({value}, {month}, '\\1-\\2-01') AS DATE) "
+        f"ELSE CAST(date_trunc('month', {read_date(value)}) AS DATE) END"
+    )
+
+
+def read_number(value: str, scale: int = 10) -> str:
+    """SQL: the decimal that a folded text means (``1,400.00``, ``700元``, ``¥700``), null when it is none.
+
+    More than ``scale`` decimals are a number only when a spreadsheet's binary arithmetic made them.
+    """
+    form = r"'[-+]?[¥￥]?[-+]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?元?'"
+    plain = f"try_cast(translate(replace({value}, ' ', ''), '¥￥元,', '') AS DECIMAL(38, 12))"
+    exact = f"CASE WHEN regexp_full_match(replace({value}, ' ', ''), {form}) THEN {plain} END"
+    return f"CASE WHEN abs({exact} - round({exact}, {scale})) < 0.000001 THEN round({exact}, {scale}) END"
+
+
+def read_integer(value: str) -> str:
+    """SQL: the whole number that a folded text means, null when it is none."""
+    return (
+        f"CASE WHEN regexp_full_match({value}, '[-+]?\\d{{1,18}}(\\.0+)?') "
+        f"THEN try_cast(split_part({value}, '.', 1) AS BIGINT) END"
+    )
+
+
+def read_time(value: str, zone: str) -> str:
+    """SQL: the instant that a folded text means; a text without offset is local time of ``zone``."""
+    return (
+        f"CASE WHEN regexp_matches({value}, '[T ]\\d{{2}}:\\d{{2}}.*(Z|z|[-+]\\d{{2}}(:?\\d{{2}})?)$') "
+        f"THEN try_cast({value} AS TIMESTAMP WITH TIME ZONE) "
+        f"ELSE timezone({quote_text(zone)}, try_cast({value} AS TIMESTAMP)) END"
+    )
+
+
+@dataclass(frozen=True)
+class RowCheck:
+    """A breach of a row as a whole: the SQL condition under which it fires, what it is about, and the reason."""
+
+    condition: str
+    subject: str
+    breach: Breach
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """SQL of one field over the delivered relation: its value before the default, and its breaches."""
+
+    field: Field
+    value: str
+    checks: tuple[tuple[str, Breach], ...]
+
+
+def judge(
+    contract: Contract,
+    entity: Entity,
+    relation: str,
+    types: Mapping[str, str],
+    zone: str = "Asia/Shanghai",
+    *,
+    position: str = "_position",
+    carried: Sequence[str] = (),
+    row_checks: Sequence[RowCheck] = (),
+    repeating: Collection[str] = (),
+) -> str:
+    """SQL that judges ``relation`` (anything that can stand in FROM) and yields one row per delivered row.
+
+    ``types``: DuckDB type of every delivered column. A field without its column has no value. ``carried``: columns to
+    hand through. ``row_checks``: what else may be wrong with a row as a whole. ``repeating``: fields in which
+    a word says "as above" (``find_repeating``).
+    Columns: the fields, ``raw_<field>`` where the contract keeps them, ``carried``, ``_source_record_id``,
+    ``_position``, ``_row_hash``, ``_notices``, ``_breaches`` (list, null when the row is accepted), ``_row_json``
+    (null when the row is accepted).
+    """
+    is_file = contract.kind == FILES
+    fields = [_judge_field(field, types, zone) for field in entity.fields]
+    folded = [judged.field for judged in fields if _is_read_as_text(judged.field, types)]
+    filled = _fill_repeats(contract, entity, relation, types, repeating)
+    step_folded = ", ".join(
+        [f"{_without_nulls(field, is_file)} AS {quote_name('t_' + field.name)}" for field in folded] or ["0 AS t_"]
+    )
+    typed = ", ".join(f"{judged.value} AS {quote_name('v_' + judged.field.name)}" for judged in fields)
+    hard = [(j.field, check) for j in fields for check in j.checks if j.field.on_breach != NOTICE]
+    soft = [(j.field, check) for j in fields for check in j.checks if j.field.on_breach == NOTICE]
+    breaches = _list_breaches(hard, row_checks)
+    notices = _list_breaches(soft, ())
+    values = ", ".join(f"{_final_value(judged)} AS {quote_name(judged.field.name)}" for judged in fields)
+    raw = [f"raw_{field.name}" for field in entity.fields]
+    kept = "".join(f", {quote_name(name)}" for name in raw) if contract.keeps_raw_columns else ""
+    through = "".join(f", {quote_name(name)}" for name in carried)
+    extra = ", _extra := _extra" if "_extra" in types else ""
+    packed = ", ".join(f"{quote_name(field.name)} := {quote_name('raw_' + field.name)}" for field in entity.fields)
+    return f"""
+        SELECT {values}{kept}{through},
+            {_record_id(entity)} AS _source_record_id,
+            {position} AS _position,
+            {_row_hash(entity, types, contract)} AS _row_hash,
+            CASE WHEN {notices[0]} THEN CAST(to_json({notices[1]}) AS VARCHAR) END AS _notices,
+            CASE WHEN {breaches[0]} THEN {breaches[1]} END AS _breaches,
+            CASE WHEN {breaches[0]} THEN CAST(to_json(struct_pack({packed}{extra})) AS VARCHAR) END AS _row_json
+        FROM (SELECT *, {typed} FROM (SELECT *, {step_folded} FROM {filled}))"""
+
+
+def _is_read_as_text(field: Field, types: Mapping[str, str]) -> bool:
+    return types.get(f"raw_{field.name}") == "VARCHAR"
+
+
+def find_repeating(
+    duck: duckdb.DuckDBPyConnection, contract: Contract, entity: Entity, relation: str, types: Mapping[str, str]
+) -> list[str]:
+    """The fields of ``relation`` in which some row says "as above". Windows cost a sort: only these get one."""
+    names = [field.name for field in entity.fields if _is_read_as_text(field, types)]
+    if contract.kind != FILES or not contract.files.repeats or not names:
+        return []
+    words = _words(contract.files.repeats)
+    asked = ", ".join(f"bool_or({fold(quote_name('raw_' + name))} IN ({words}))" for name in names)
+    found = duck.execute(f"SELECT {asked} FROM {relation}").fetchone() or ()
+    return [name for name, is_found in zip(names, found, strict=True) if is_found]
+
+
+def _words(words: Collection[str]) -> str:
+    return ", ".join(quote_text(unicodedata.normalize("NFKC", word).strip()) for word in words)
+
+
+def _fill_repeats(
+    contract: Contract, entity: Entity, relation: str, types: Mapping[str, str], repeating: Collection[str]
+) -> str:
+    """The relation with ``f_<field>``: the value as delivered, or the one above where a word says "as above"."""
+    columns = ""
+    for field in entity.fields:
+        raw, filled = quote_name("raw_" + field.name), quote_name("f_" + field.name)
+        if f"raw_{field.name}" not in types:
+            columns += f", CAST(NULL AS VARCHAR) AS {raw}"
+        elif field.name in repeating:
+            own = f"{raw} IS NULL OR {fold(raw)} NOT IN ({_words(contract.files.repeats)})"
+            columns += (
+                f", (last_value(CASE WHEN {own} THEN struct_pack(v := {raw}) END IGNORE NULLS) "
+                f"OVER (PARTITION BY _file, _sheet ORDER BY _row)).v AS {filled}"
+            )
+        elif _is_read_as_text(field, types):
+            columns += f", {raw} AS {filled}"
+    return f"(SELECT *{columns} FROM {relation})"
+
+
+def _without_nulls(field: Field, is_file: bool) -> str:
+    """SQL of the text to read: null where it is a word for "no value"; corrected where the owner agreed."""
+    value = quote_name("f_" + field.name)
+    if field.corrections:
+        cases = " ".join(f"WHEN {quote_text(old)} THEN {quote_text(new)}" for old, new in field.corrections.items())
+        value = f"CASE {value} {cases} ELSE {value} END"
+    compared = fold(value)
+    if field.type != "text":
+        value = compared
+    elif is_file:
+        # A cell's outer blanks and a spreadsheet's text mark are no part of the value; raw_ keeps them.
+        value = f"regexp_replace(trim({value}, {BLANKS}), '^''', '')"
+    if not field.nulls:
+        return value
+    return f"CASE WHEN {compared} NOT IN ({_words(field.nulls)}) THEN {value} END"
+
+
+def _judge_field(field: Field, types: Mapping[str, str], zone: str) -> _Judged:
+    delivered = types.get(f"raw_{field.name}")
+    value = quote_name("v_" + field.name)
+    if delivered is None:
+        source, read = "NULL", f"CAST(NULL AS {field.sql_type})"
+    elif delivered == "VARCHAR":
+        source = quote_name("t_" + field.name)
+        read = _read_text(field, source, zone)
+    else:
+        source = quote_name("raw_" + field.name)
+        read = _read_typed(field, source, delivered, zone)
+    checks: list[tuple[str, Breach]] = []
+    if field.required:
+        absent = (
+            f"{source} IS NULL OR {source} = ''"
+            if delivered == "VARCHAR" and field.type == "text"
+            else f"{source} IS NULL"
+        )
+        checks.append((absent, MISSING))
+    if field.type != "text" and delivered is not None:
+        checks.append((f"{source} IS NOT NULL AND {value} IS NULL", UNREADABLE[field.type]))
+    if field.minimum is not None:
+        checks.append((f"{value} < {field.minimum}", OUT_OF_RANGE))
+    if field.maximum is not None:
+        checks.append((f"{value} > {field.maximum}", OUT_OF_RANGE))
+    return _Judged(field, read, tuple(checks))
+
+
+def _read_text(field: Field, value: str, zone: str) -> str:
+    if field.codes:
+        # Words are folded as the delivered ones are; both spellings of a word have one meaning.
+        words = {unicodedata.normalize("NFKC", word).strip(): code for word, code in field.codes.items()}
+        cases = " ".join(f"WHEN {quote_text(word)} THEN {quote_text(code)}" for word, code in words.items())
+        chosen = f"CASE {value} {cases} END"
+        return f"CAST({chosen} AS BOOLEAN)" if field.type == "boolean" else chosen
+    if field.type == "decimal":
+        return f"try_cast({read_number(value, field.scale or 0)} AS {field.sql_type})"
+    if field.type == "timestamp":
+        return f"try_cast({value} AS TIMESTAMP)"
+    if field.type == "timestamptz":
+        return read_time(value, zone)
+    if field.type == "boolean":
+        return f"try_cast({value} AS BOOLEAN)"
+    readers = {"date": read_date, "month": read_month, "integer": read_integer}
+    return readers[field.type](value) if field.type in readers else value
+
+
+def _read_typed(field: Field, value: str, delivered: str, zone: str) -> str:
+    """SQL of a value that the owner's server already typed."""
+    if field.codes:
+        return _read_text(field, f"CAST({value} AS VARCHAR)", zone)
+    if field.type == "timestamptz" and delivered in ("TIMESTAMP", "DATE"):
+        return f"timezone({quote_text(zone)}, CASE WHEN isfinite({value}) THEN CAST({value} AS TIMESTAMP) END)"
+    if field.type == "month":
+        return f"CASE WHEN isfinite({value}) THEN CAST(date_trunc('month', {value}) AS DATE) END"
+    if field.type in ("date", "timestamp", "timestamptz"):
+        return f"CASE WHEN isfinite({value}) THEN try_cast({value} AS {field.sql_type}) END"
+    return f"try_cast({value} AS {field.sql_type})"
+
+
+def _final_value(judged: _Judged) -> str:
+    """SQL of the landed value: null where a notice says why, the default where nothing was delivered."""
+    field, value = judged.field, quote_name("v_" + judged.field.name)
+    out_of_range = [condition for condition, breach in judged.checks if breach is OUT_OF_RANGE]
+    if out_of_range and field.on_breach == NOTICE:
+        value = f"CASE WHEN {' OR '.join(f'({condition})' for condition in out_of_range)} THEN NULL ELSE {value} END"
+    if field.default is not None:
+        nothing = [condition for condition, breach in judged.checks if breach is not MISSING]
+        default = f"CAST({quote_text(field.default)} AS {field.sql_type})"
+        # A value that cannot be read is not the same as none: it gets no default.
+        readable = " OR ".join(f"coalesce({condition}, false)" for condition in nothing) or "false"
+        value = (
+            f"CASE WHEN {quote_name('v_' + field.name)} IS NULL AND NOT ({readable}) THEN {default} ELSE {value} END"
+        )
+    return value
+
+
+def _list_breaches(
+    checks: Sequence[tuple[Field, tuple[str, Breach]]], row_checks: Sequence[RowCheck]
+) -> tuple[str, str]:
+    """SQL condition that any check fires, and the list of those that do."""
+    listed = [(condition, field.name, breach) for field, (condition, breach) in checks]
+    listed += [(check.condition, check.subject, check.breach) for check in row_checks]
+    if not listed:
+        return "false", "NULL"
+    condition = " OR ".join(f"({condition})" for condition, _, _ in listed)
+    items = ", ".join(
+        f"CASE WHEN {condition} THEN struct_pack(field := {quote_text(name)}, code := {quote_text(breach.code)}, "
+        f"message := {quote_text(f'{name} {breach.meaning}')}) END"
+        for condition, name, breach in listed
+    )
+    return f"coalesce({condition}, false)", f"list_filter([{items}], lambda breach: breach IS NOT NULL)"
+
+
+def _record_id(entity: Entity) -> str:
+    """SQL of the contract's template; null when a field that it names has no value."""
+    pieces: list[str] = []
+    place = 0
+    for match in PLACEHOLDER.finditer(entity.record_id):
+        if match.start() > place:
+            pieces.append(quote_text(entity.record_id[place : match.start()]))
+        name = match[1]
+        if name == "_year":
+            pieces.append("left(_month, 4)")
+        elif name.startswith("_"):
+            pieces.append(f"CAST({name} AS VARCHAR)")
+        else:
+            pieces.append(f"CAST({quote_name('v_' + name)} AS VARCHAR)")
+        place = match.end()
+    if place < len(entity.record_id):
+        pieces.append(quote_text(entity.record_id[place:]))
+    return " || ".join(pieces)
+
+
+def _row_hash(entity: Entity, types: Mapping[str, str], contract: Contract) -> str:
+    """SQL of a digest of the row as delivered and of the rules it was judged by: a mended contract lands it anew."""
+    values = []
+    for field in entity.fields:
+        raw, delivered = quote_name("raw_" + field.name), types.get(f"raw_{field.name}", "VARCHAR")
+        text = f"epoch_us({raw})::VARCHAR" if delivered.startswith("TIMESTAMP") else f"{raw}::VARCHAR"
+        values.append(f"coalesce({text}, {ABSENT})")
+    return f"md5(concat_ws({SEPARATOR}, {quote_text(entity.judging_hash)}, {', '.join(values)}))"

@@ -1,0 +1,69 @@
+"""The landing room's door: bring one source's deliveries in, judge every row, commit with receipts.
+
+Nothing counts before its receipts are in place, so a landing may be killed at any moment and started again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.connection import Connection
+from ingest.contract import ContractError
+from ingest.errors import SourceError
+from ingest.land_files import land_files
+from ingest.land_records import land_database, land_http, land_python
+from ingest.landing_folder import LandingFolder
+from ingest.load import Load
+from ingest.progress import Progress, tell_nobody
+from ingest.receipt import Receipt
+from ingest.registry import SOURCES, read_source
+from warehouse.home import Home
+
+
+@dataclass(frozen=True)
+class LandingResult:
+    """What one landing did: its receipts, and one sentence when the source could not be landed."""
+
+    source: str
+    load_id: str | None
+    receipts: tuple[Receipt, ...] = ()
+    error: str | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Sums over the receipts of this landing."""
+        names = ("rows_read", "rows_accepted", "rows_quarantined", "rows_superseded", "rows_duplicate", "notices_count")
+        return {
+            "deliveries": len(self.receipts),
+            "deliveries_refused": sum(receipt.state == "refused" for receipt in self.receipts),
+        } | {name: sum(getattr(receipt, name) for receipt in self.receipts) for name in names}
+
+
+def land(
+    source: str,
+    connection: Connection | str,
+    home: Home,
+    *,
+    progress: Progress | None = None,
+    sources: Path = SOURCES,
+) -> LandingResult:
+    """Land one source. ``connection``: as an object, or in Airflow's URI or JSON form.
+
+    What is wrong with the source comes back as ``error``, one sentence. Trouble of our own is raised: ``OSError`` (disk),
+    ``ConservationError``.
+    """
+    load: Load | None = None
+    try:
+        contract = read_source(source, sources)
+        reached = Connection.from_uri(source, connection) if isinstance(connection, str) else connection
+        folder = LandingFolder(home, source)
+        with folder.writing():
+            load = Load(contract, reached, folder, folder.next_load_id(), progress or tell_nobody)
+            {"database": land_database, "http": land_http, "files": land_files, "python": land_python}[contract.kind](
+                load
+            )
+    except (SourceError, ContractError) as error:
+        load_id, receipts = (None, []) if load is None else (load.load_id, load.receipts)
+        return LandingResult(source, load_id, tuple(receipts), str(error))
+    return LandingResult(source, load.load_id, tuple(load.receipts))

@@ -1,0 +1,179 @@
+"""What the landing holds now: the latest state of every record, and the refused rows that still wait.
+
+State is the data: it is computed from committed parts alone, so no second file can disagree with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.contract import FILES, Contract, Entity
+from ingest.judge import quote_name, quote_text
+from ingest.receipt import ACCEPTED, Part, Receipt
+
+PROVENANCE = {
+    "_source_record_id": "VARCHAR",
+    "_delivery_id": "VARCHAR",
+    "_position": "VARCHAR",
+    "_row_hash": "VARCHAR",
+    "_landed_at": "TIMESTAMP WITH TIME ZONE",
+    "_notices": "VARCHAR",
+}
+FILE_PLACE = {
+    "_district": "VARCHAR",
+    "_month": "VARCHAR",
+    "_kind": "VARCHAR",
+    "_version": "INTEGER",
+    "_sheet": "INTEGER",
+    "_row": "INTEGER",
+}
+QUARANTINE = {
+    "source_system": "VARCHAR",
+    "entity": "VARCHAR",
+    "delivery_id": "VARCHAR",
+    "position": "VARCHAR",
+    "reason_code": "VARCHAR",
+    "message": "VARCHAR",
+    "row_json": "VARCHAR",
+    "first_seen_at": "TIMESTAMP WITH TIME ZONE",
+    "owner": "VARCHAR",
+}
+# In quarantine files besides: which record a row claims to be, and which part of which load brought it.
+QUARANTINE_STATE = {"_record_key": "VARCHAR", "_row_hash": "VARCHAR", "_part": "VARCHAR"}
+
+
+@dataclass(frozen=True)
+class Landed:
+    """The committed files of one entity, oldest first, with its receipts."""
+
+    entity: Entity
+    root: Path
+    receipts: tuple[tuple[str, Receipt], ...]
+
+    @classmethod
+    def of(cls, entity: Entity, root: Path, parts: Iterable[Part]) -> Landed:
+        """Pick what belongs to ``entity`` out of a source's parts."""
+        own = tuple(
+            (part.name, receipt) for part in parts for receipt in part.receipts if receipt.entity == entity.name
+        )
+        return cls(entity, root, own)
+
+    def rows(self) -> str | None:
+        """SQL relation of all accepted rows of all loads, none when there are none."""
+        return self._read([name for _, receipt in self.receipts for name in receipt.rows_files])
+
+    def quarantined(self) -> str | None:
+        """SQL relation of all quarantined rows of all loads, none when there are none."""
+        relation = self._read([name for _, receipt in self.receipts for name in receipt.quarantine_files])
+        return None if relation is None else f"(SELECT * FROM {relation} WHERE entity = {quote_text(self.entity.name)})"
+
+    def deleted(self) -> str | None:
+        """SQL relation of the tombstones of all loads, none when there are none."""
+        return self._read([name for _, receipt in self.receipts for name in receipt.deleted_files])
+
+    def active_deliveries(self) -> list[str]:
+        """Files: the deliveries that count, per district and month the highest accepted version, landed last."""
+        best: dict[tuple[str | None, str | None], tuple[int, str, int]] = {}
+        chosen: dict[tuple[str | None, str | None], str] = {}
+        for place, (part, receipt) in enumerate(self.receipts):
+            if receipt.state != ACCEPTED:
+                continue
+            partition, rank = (receipt.district, receipt.delivered_month), (receipt.version or 1, part, place)
+            if partition not in best or rank > best[partition]:
+                best[partition], chosen[partition] = rank, receipt.delivery_id
+        return sorted(chosen.values())
+
+    def known(self) -> str | None:
+        """SQL relation (``_record_key``, ``_row_hash``, ``state``): the state that landed last for every record."""
+        states = []
+        if (rows := self.rows()) is not None:
+            states.append(f"SELECT _source_record_id AS _record_key, _row_hash, _part, 'accepted' AS state FROM {rows}")
+        if (refused := self.quarantined()) is not None:
+            states.append(f"SELECT _record_key, _row_hash, _part, 'quarantined' AS state FROM {refused}")
+        if (deleted := self.deleted()) is not None:
+            states.append(f"SELECT _record_key, NULL AS _row_hash, _part, 'deleted' AS state FROM {deleted}")
+        if not states:
+            return None
+        return (
+            "(SELECT _record_key, last.h AS _row_hash, last.s AS state FROM (SELECT _record_key, "
+            "arg_max(struct_pack(h := _row_hash, s := state), _part) AS last "
+            f"FROM ({' UNION ALL '.join(states)}) GROUP BY _record_key))"
+        )
+
+    def _read(self, names: Sequence[str]) -> str | None:
+        if not names:
+            return None
+        files = ", ".join(quote_text(str(self.root / name)) for name in dict.fromkeys(names))
+        return f"read_parquet([{files}], union_by_name = true)"
+
+
+def current_rows(contract: Contract, landed: Landed) -> str | None:
+    """SQL of the current accepted rows of one entity with all columns of its files; none when it never landed."""
+    rows = landed.rows()
+    if rows is None:
+        return None
+    if contract.kind == FILES:
+        return _current_file_rows(landed, rows)
+    newer = []
+    if len({name for _, receipt in landed.receipts for name in receipt.rows_files}) > 1:
+        newer.append(
+            f"SEMI JOIN (SELECT _source_record_id, max(_part) AS _part FROM {rows} GROUP BY ALL) "
+            "USING (_source_record_id, _part)"
+        )
+    if (deleted := landed.deleted()) is not None:
+        newer.append(
+            f"ANTI JOIN (SELECT _record_key, _part AS gone FROM {deleted}) AS tombstone "
+            "ON _source_record_id = tombstone._record_key AND tombstone.gone > row_state._part"
+        )
+    return f"SELECT * FROM {rows} AS row_state {' '.join(newer)}"
+
+
+def _current_file_rows(landed: Landed, rows: str) -> str:
+    active = ", ".join(quote_text(name) for name in landed.active_deliveries())
+    chosen = f"SELECT * FROM {rows} WHERE _delivery_id IN ({active})"
+    if not landed.entity.latest_by_record:
+        return chosen
+    # The later delivery of a record counts; within one file the later row.
+    order = "_month DESC, _version DESC, _part DESC, _sheet DESC, _row DESC"
+    return f"{chosen} QUALIFY row_number() OVER (PARTITION BY _source_record_id ORDER BY {order}) = 1"
+
+
+def current_quarantine(contract: Contract, landed: Landed) -> str | None:
+    """SQL of the rows of one entity that wait in quarantine now; none when there never were any."""
+    refused = landed.quarantined()
+    if refused is None:
+        return None
+    if contract.kind == FILES:
+        active = ", ".join(quote_text(name) for name in landed.active_deliveries())
+        return (
+            f"SELECT * FROM {refused} WHERE delivery_id IN ({active})" if active else f"SELECT * FROM {refused} LIMIT 0"
+        )
+    later = [f"SELECT _record_key, _part AS other FROM {refused}"]
+    if (rows := landed.rows()) is not None:
+        later.append(f"SELECT _source_record_id AS _record_key, _part AS other FROM {rows}")
+    if (deleted := landed.deleted()) is not None:
+        later.append(f"SELECT _record_key, _part AS other FROM {deleted}")
+    return (
+        f"SELECT * FROM {refused} AS refused ANTI JOIN ({' UNION ALL '.join(later)}) AS newer "
+        "ON refused._record_key = newer._record_key AND newer.other > refused._part"
+    )
+
+
+def columns_of(contract: Contract, entity: Entity) -> dict[str, str]:
+    """Columns of the landing relation of one entity, in order, with their types."""
+    columns = {field.name: field.sql_type for field in entity.fields}
+    if contract.keeps_raw_columns:
+        columns |= {f"raw_{field.name}": "VARCHAR" for field in entity.fields}
+    return columns | PROVENANCE | (FILE_PLACE if contract.kind == FILES else {})
+
+
+def select_as(columns: dict[str, str], present: Iterable[str], relation: str) -> str:
+    """SQL that gives ``relation`` exactly ``columns``: parts landed under an older contract may lack some."""
+    held = set(present)
+    chosen = ", ".join(
+        f"{f'try_cast({quote_name(name)} AS {kind})' if name in held else f'CAST(NULL AS {kind})'} AS {quote_name(name)}"
+        for name, kind in columns.items()
+    )
+    return f"SELECT {chosen} FROM ({relation})"
