@@ -10,11 +10,10 @@
     {%- set found = [] -%}
     {%- if execute -%}
         {%- set room = api.Relation.create(database=target.database, schema='staging') -%}
-        {%- for relation in adapter.list_relations_without_caching(room) | sort(attribute='identifier') -%}
-            {%- set parts = relation.identifier.split('__') -%}
-            {%- if relation.identifier.startswith('stg_') and parts | length == 2 and parts[1] == shape
-                and parts[0][4:] not in shadow -%}
-                {%- do found.append(relation) -%}
+        {%- for name in list_relations_without_caching(room).columns['name'].values() | sort -%}
+            {%- set parts = name.split('__') -%}
+            {%- if name.startswith('stg_') and parts | length == 2 and parts[1] == shape and parts[0][4:] not in shadow -%}
+                {%- do found.append(api.Relation.create(database=target.database, schema='staging', identifier=name)) -%}
             {%- endif -%}
         {%- endfor -%}
         {%- for relation in found -%}

@@ -9,7 +9,7 @@
     alone would be a lead.
 #}
 {% macro leads_from_cases(rule, severity, unit='day') %}
-, spans as (
+, lead_spans as (
 
     select
         cases.*,
@@ -25,25 +25,25 @@
 
 ),
 
-touching as (
+lead_touches as (
 
     select
-        spans.*,
+        lead_spans.*,
         case
             when span_from <= {{ moved("least(" ~ moved(far_future(), 'day', -7) ~ ", max(span_to) over (
                 partition by subject order by span_from, span_to rows between unbounded preceding and 1 preceding
             ))", 'day', 1) }} then 0
             else 1
         end as is_new
-    from spans
+    from lead_spans
 
 ),
 
-numbered as (
+lead_numbers as (
 
-    -- The default frame counts ties together: equal spans belong to the same lead whatever their order.
-    select touching.*, sum(is_new) over (partition by subject order by span_from, span_to) as lead_number
-    from touching
+    -- The default frame counts ties together: equal lead_spans belong to the same lead whatever their order.
+    select lead_touches.*, sum(is_new) over (partition by subject order by span_from, span_to) as lead_number
+    from lead_touches
 
 )
 
@@ -57,6 +57,6 @@ select
     cast(coalesce(sum(amount_yuan), 0) as decimal(14, 2)) as amount_yuan,
     max(case when is_certain then 1 else 0 end) = 1 as is_certain,
     {{ gathered_evidence('evidence') }} as evidence
-from numbered
+from lead_numbers
 group by subject, lead_number
 {% endmacro %}
