@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -70,30 +70,26 @@ def build_room(
             if node["status"] in ("error", "fail"):
                 failures.append(node["node"])
             if progress is not None:
-                progress(node["index"], node["total"], node["node"])
+                progress(node["done"], None, node["node"])
     if child.returncode != 0:
         what = f"{failures[0]} failed" if failures else "dbt could not read its models"
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise RoomFailed(f"room {room}: {what}{more}; read {log_folder / 'dbt.log'} and mend the model or its input.")
 
 
-def _print_finished_nodes() -> Callable[[Any], None]:
-    def on_event(event: Any) -> None:
-        if event.info.name != "NodeFinished":
-            return
-        result = event.data.run_result
-        node = event.data.node_info
-        line = {
-            "node": node.node_name,
-            "status": result.status,
-            "index": getattr(result, "index", 0) or on_event.count,  # type: ignore[attr-defined]
-            "total": None,
-        }
-        on_event.count += 1  # type: ignore[attr-defined]
-        print(json.dumps(line), flush=True)
+class _Teller:
+    """Prints one JSON line per finished node; dbt calls it from several threads."""
 
-    on_event.count = 1  # type: ignore[attr-defined]
-    return on_event
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._done = 0
+
+    def __call__(self, event: Any) -> None:
+        if event.info.name == "NodeFinished":
+            with self._lock:
+                self._done += 1
+                line = {"node": event.data.node_info.node_name, "status": event.data.run_result.status}
+                print(json.dumps(line | {"done": self._done}), flush=True)
 
 
 def main(arguments: list[str]) -> int:
@@ -102,7 +98,7 @@ def main(arguments: list[str]) -> int:
 
     room, log_folder, variables = arguments
     project = PROJECT / "dbt_project"
-    runner = dbtRunner(callbacks=[_print_finished_nodes()])
+    runner = dbtRunner(callbacks=[_Teller()])
     for selection in ROOMS[room]:
         outcome = runner.invoke(
             [
@@ -127,7 +123,8 @@ def main(arguments: list[str]) -> int:
         )
         if not outcome.success:
             if outcome.exception is not None:
-                Path(log_folder, "dbt.log").open("a", encoding="utf-8").write(f"\n{outcome.exception}\n")
+                with Path(log_folder, "dbt.log").open("a", encoding="utf-8") as log:
+                    log.write(f"\n{outcome.exception}\n")
             return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""Where a step's progress goes when an orchestrator runs it: to the task's log, and to whoever listens in this process."""
+"""Where a step's progress goes when an orchestrator runs it: to the task's log, and to listeners in this process."""
 
 from __future__ import annotations
 

@@ -1,0 +1,209 @@
+"""The command line: land, run, status, export, sql, and the demo.
+
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by the gate (nothing published).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from ingest.registry import source_names
+from rongtong import steps, summary
+from rongtong.console import Reporter, complain
+from simulation.systems import SystemsError
+from warehouse import history
+from warehouse.home import Home
+from warehouse.lake import NothingPublished
+
+DONE, FAILED, WRONG_USE, REFUSED = 0, 1, 2, 3
+# Troubles whose text is one sentence for a person.
+FORESEEN = (*steps.FORESEEN, SystemsError)
+
+app = typer.Typer(
+    help="Rongtong 蓉通: one citizen view over a city's civil affairs, published only when it passes its checks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Format(StrEnum):
+    """How ``rongtong sql`` prints rows."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def _day(text: str | None) -> date:
+    if text is None:
+        return steps.today()
+    try:
+        return steps.parse_day(text)
+    except ValueError:
+        complain(f"--as-of {text!r} is no day; write it as YYYY-MM-DD, for example 2026-01-20.")
+        raise typer.Exit(WRONG_USE) from None
+
+
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", metavar="YYYY-MM-DD", help="The day the findings speak of; default: today.")
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON object on standard output; progress goes to standard error.")
+]
+
+
+@app.command()
+def land(
+    sources: Annotated[list[str] | None, typer.Argument(help="Sources to land; default: all.")] = None,
+) -> None:
+    """Land sources: extract, judge every row, keep a receipt. What is wrong with one does not stop the others."""
+    home = Home.from_environment()
+    known = source_names()
+    unknown = [name for name in sources or [] if name not in known]
+    if unknown:
+        complain(f"there is no source named {', '.join(unknown)}; the sources are {', '.join(known)}.")
+        raise typer.Exit(WRONG_USE)
+    reporter = Reporter()
+    results = steps.land_sources(home, sources or known, reporter)
+    reporter.console.print(summary.landing_table(results))
+    if any(result.error for result in results):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def run(as_of: AsOf = None, as_json: Json = False) -> None:
+    """Land, build, link, audit and publish, without Airflow."""
+    day = _day(as_of)
+    home = Home.from_environment()
+    reporter = Reporter(quiet=as_json)
+    landed = steps.land_sources(home, source_names(), reporter)
+    if any(result.error for result in landed):
+        reporter.say("nothing was built: a citizen view needs every source; what could be landed has landed.")
+        if as_json:
+            print(json.dumps({"state": "failed", "errors": [r.error for r in landed if r.error]}, ensure_ascii=False))
+        raise typer.Exit(FAILED)
+    try:
+        outcome = steps.run_after_landing(home, day, reporter)
+    except steps.FORESEEN as failure:
+        complain(str(failure))
+        if as_json:
+            print(json.dumps({"state": "failed", "errors": [str(failure)]}, ensure_ascii=False))
+        raise typer.Exit(FAILED) from None
+    if as_json:
+        facts = summary.published_facts(home) if outcome["passed"] else {}
+        print(json.dumps(outcome | facts, ensure_ascii=False, default=str))
+    else:
+        summary.show(reporter.console, home, outcome)
+    if not outcome["passed"]:
+        reporter.console.print(outcome["breaches"], markup=False)
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """What is landed, what is published, and how the last run ended."""
+    home = Home.from_environment()
+    facts = steps.status(home)
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False, default=str))
+        return
+    summary.show_status(Reporter().console, home, facts)
+
+
+@app.command()
+def export(folder: Annotated[Path, typer.Argument(help="Where the Parquet files go.")]) -> None:
+    """The published tables as Parquet, one file per table, all of one snapshot."""
+    try:
+        files = history.export(Home.from_environment(), folder)
+    except NothingPublished as nothing:
+        complain(str(nothing))
+        raise typer.Exit(FAILED) from None
+    except OSError as refused:
+        complain(f"cannot write to {folder}: {refused.strerror}; name a folder that you may write to.")
+        raise typer.Exit(FAILED) from None
+    print(f"{len(files)} tables in {folder}")
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="A SELECT over the published tables.")],
+    form: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.TABLE,
+) -> None:
+    """Query the published tables, read-only."""
+    try:
+        result = history.query(Home.from_environment(), query)
+        columns, rows = [column[0] for column in result.description], result.fetchall()
+    except NothingPublished as nothing:
+        complain(str(nothing))
+        raise typer.Exit(FAILED) from None
+    except history.QueryRefused as refused:
+        complain(str(refused))
+        raise typer.Exit(WRONG_USE) from None
+    _print_rows(columns, rows, form)
+
+
+def _print_rows(columns: list[str], rows: list[tuple[Any, ...]], form: Format) -> None:
+    if form is Format.JSON:
+        print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], ensure_ascii=False, default=str))
+    elif form is Format.CSV:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    else:
+        table = Table(box=box.SIMPLE_HEAD)
+        for index, column in enumerate(columns):
+            numeric = bool(rows) and isinstance(rows[0][index], int | float)
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*("" if value is None else str(value) for value in row))
+        console = Reporter().console
+        console.print(table)
+        console.print(f"[dim]{len(rows):,} rows[/]")
+
+
+@app.command()
+def demo(
+    persons: Annotated[int, typer.Option(min=200, max=2_000_000, help="Invented persons in the city.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Another seed, another city.")] = 1,
+    score: Annotated[bool, typer.Option("--score", help="Compare what was published with the city's truth.")] = False,
+) -> None:
+    """The demo city: four real systems with invented people, through the real Airflow DAGs to a published snapshot."""
+    from rongtong.demo import run_demo
+
+    raise typer.Exit(run_demo(Home.from_environment(), persons, seed, score_it=score))
+
+
+@app.command()
+def airflow(
+    persons: Annotated[int, typer.Option(min=200, max=2_000_000, help="Invented persons in the city.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Another seed, another city.")] = 1,
+    port: Annotated[int, typer.Option(help="Port of the web interface on 127.0.0.1.")] = 8080,
+) -> None:
+    """Airflow's web interface on the same DAGs, with the demo city's systems running."""
+    from rongtong.demo import run_web_interface
+
+    raise typer.Exit(run_web_interface(Home.from_environment(), persons, seed, port))
+
+
+def main() -> None:
+    """The console command: every foreseen trouble is one sentence, never a stack trace."""
+    try:
+        app()
+    except FORESEEN as failure:
+        complain(str(failure))
+        sys.exit(FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""The steps of a run, in the order of the street. The command line and the DAGs call these and nothing else.
+
+A step takes a home and a run id, does one room's work, and leaves the next room a finished work file. A step that
+cannot do its work raises one of ``FORESEEN``, whose text is one sentence for a person.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from expectations import gate
+from identity.citizen_id import LedgerUnusable
+from identity.mention import MentionsUnusable
+from identity.model import ModelUnusable
+from identity.resolve import resolve
+from ingest.connection import Connection
+from ingest.contract import SHADOW, ContractError
+from ingest.errors import SourceError
+from ingest.land import LandingResult, land
+from ingest.landing import create_views
+from ingest.landing_folder import LandingFolder
+from ingest.registry import contracts
+from rongtong.console import ProgressCallback, Reporter, complain
+from rongtong.dbt_room import RoomFailed, build_room
+from warehouse import duck, history, retention
+from warehouse.difference import CandidateUnusable
+from warehouse.home import Home
+from warehouse.lake import LakeBusy, LakeUnusable, NothingPublished, Snapshot
+from warehouse.publish import PublicationFailed, PublicationRefused, publish
+from warehouse.run import RunRecord, RunState, begin_run, finish_run, read_run, runs
+from warehouse.verdict import Verdict, read_verdict
+
+CITY_TIME = ZoneInfo("Asia/Shanghai")
+KEPT_RUN_FOLDERS = 5
+FORESEEN = (
+    RoomFailed,
+    ContractError,
+    MentionsUnusable,
+    ModelUnusable,
+    LedgerUnusable,
+    CandidateUnusable,
+    LakeUnusable,
+    LakeBusy,
+    PublicationFailed,
+)
+
+
+def today() -> date:
+    """Today in the city."""
+    return datetime.now(CITY_TIME).date()
+
+
+def parse_day(text: str) -> date:
+    """``YYYY-MM-DD``. Raises ``ValueError`` for anything else."""
+    return datetime.strptime(text, "%Y-%m-%d").date()
+
+
+def land_source(home: Home, name: str, uri: str | None, progress: ProgressCallback | None = None) -> LandingResult:
+    """Land one source through the connection ``uri`` (none: from the environment).
+
+    What is wrong comes back as ``error`` of the result, one sentence; nothing of a failed landing is visible.
+    """
+    try:
+        connection = Connection.from_environment(name) if uri is None else Connection.from_uri(name, uri)
+    except SourceError as error:
+        return LandingResult(name, load_id=None, error=str(error))
+    return land(name, connection, home, progress=progress)
+
+
+def land_sources(home: Home, names: list[str], reporter: Reporter) -> list[LandingResult]:
+    """Land each source; one that fails is complained about and does not stop the others."""
+    results = []
+    for name in names:
+        with reporter.step(f"landing {name}") as progress:
+            result = land_source(home, name, None, progress)
+        if result.error:
+            complain(result.error)
+        results.append(result)
+    return results
+
+
+def begin(home: Home, as_of: date) -> str:
+    """Begin a run for the day ``as_of`` and return its id."""
+    return begin_run(home, as_of).run_id
+
+
+@contextmanager
+def _noting_failure(home: Home, run_id: str) -> Iterator[None]:
+    """A step that stops leaves the run marked as failed, with the sentence why."""
+    try:
+        yield
+    except FORESEEN as failure:
+        finish_run(home, run_id, RunState.FAILED, reason=str(failure))
+        raise
+
+
+def _variables(home: Home, run_id: str) -> dict[str, Any]:
+    shadows = [contract.source for contract in contracts() if contract.release == SHADOW]
+    return {"as_of": read_run(home, run_id).as_of.isoformat(), "run_id": run_id, "shadow_sources": shadows}
+
+
+def build_staging(home: Home, run_id: str, progress: ProgressCallback | None = None) -> None:
+    """Open the work file, bring in the landing and the leads published before, and clean every source."""
+    with _noting_failure(home, run_id):
+        temp = home.run_folder(run_id) / "temp"
+        # A retried step starts again from the landing.
+        home.work_file(run_id).unlink(missing_ok=True)
+        with duck.connect(home.work_file(run_id), extensions=("icu", "json"), temp_folder=temp) as work:
+            create_views(work, home)
+            history.copy_published_table_into(work, home, "findings", "history.findings")
+        build_room("staging", home, run_id, _variables(home, run_id), progress)
+
+
+def resolve_citizens(home: Home, run_id: str, progress: ProgressCallback | None = None) -> None:
+    """Decide who is who."""
+    with _noting_failure(home, run_id):
+        resolve(home.work_file(run_id), home, run_id, progress=progress)
+
+
+def build_room_of(home: Home, run_id: str, room: str, progress: ProgressCallback | None = None) -> None:
+    """Build ``golden`` or ``findings``."""
+    with _noting_failure(home, run_id):
+        build_room(room, home, run_id, _variables(home, run_id), progress)
+
+
+def audit_candidate(home: Home, run_id: str, progress: ProgressCallback | None = None) -> Verdict:
+    """Judge the candidate; the verdict and its report are kept in the run's folder."""
+    with _noting_failure(home, run_id):
+        return gate.audit(home.work_file(run_id), home, run_id, progress=progress)
+
+
+def publish_snapshot(home: Home, run_id: str, progress: ProgressCallback | None = None) -> Snapshot | None:
+    """Publish the candidate, or return None when its verdict does not allow it."""
+    with _noting_failure(home, run_id):
+        verdict = read_verdict(home, run_id)
+        try:
+            snapshot = publish(
+                home.work_file(run_id), home, run_id, verdict, read_run(home, run_id).as_of, progress=progress
+            )
+        except PublicationRefused as refused:
+            finish_run(home, run_id, RunState.REFUSED, reason=str(refused))
+            return None
+        finish_run(home, run_id, RunState.PUBLISHED, snapshot_id=snapshot.snapshot_id)
+        return snapshot
+
+
+def run_after_landing(home: Home, as_of: date, reporter: Reporter) -> dict[str, Any]:
+    """Build, link, audit and publish in this process; returns what ``outcome_of`` returns."""
+    run_id = begin(home, as_of)
+    with reporter.step("cleaning every source (staging)") as progress:
+        build_staging(home, run_id, progress)
+    with reporter.step("deciding who is who (identity)") as progress:
+        resolve_citizens(home, run_id, progress)
+    with reporter.step("one truth per citizen (golden)") as progress:
+        build_room_of(home, run_id, "golden", progress)
+    with reporter.step("where two silos cannot both be right (findings)") as progress:
+        build_room_of(home, run_id, "findings", progress)
+    with reporter.step("auditing the candidate (gate)") as progress:
+        audit_candidate(home, run_id, progress)
+    with reporter.step("publishing") as progress:
+        publish_snapshot(home, run_id, progress)
+    outcome = outcome_of(home, run_id)
+    assert outcome is not None
+    return outcome
+
+
+def outcome_of(home: Home, run_id: str) -> dict[str, Any] | None:
+    """How a run ended: run_id, as_of, state, passed, verdict, snapshot_id, report, breaches. None while undecided."""
+    record = read_run(home, run_id)
+    if record.state not in (RunState.PUBLISHED, RunState.REFUSED):
+        return None
+    verdict = read_verdict(home, run_id)
+    return {
+        "run_id": run_id,
+        "as_of": record.as_of.isoformat(),
+        "state": str(record.state),
+        "passed": record.state is RunState.PUBLISHED,
+        "verdict": verdict.summary if verdict.passed else record.reason,
+        "snapshot_id": record.snapshot_id,
+        "report": str(gate.report_file(home, run_id)),
+        "breaches": gate.render_text(verdict),
+    }
+
+
+def last_run(home: Home) -> RunRecord | None:
+    """The newest run of this home."""
+    known = runs(home)
+    return known[-1] if known else None
+
+
+def status(home: Home) -> dict[str, Any]:
+    """What is published and how the last run ended, for people and programs."""
+    try:
+        snapshot = history.current_snapshot(home)
+        published: dict[str, Any] | None = {
+            "snapshot_id": snapshot.snapshot_id,
+            "tables": history.published_counts(home),
+        }
+    except NothingPublished:
+        published = None
+    run = last_run(home)
+    return {
+        "home": str(home.root),
+        "sources": _landing_state(home),
+        "last_run": None
+        if run is None
+        else {
+            "run_id": run.run_id,
+            "as_of": run.as_of.isoformat(),
+            "state": str(run.state),
+            "reason": run.reason,
+            "started_at": run.started_at.isoformat(),
+            "finished_at": run.finished_at.isoformat() if run.finished_at else None,
+        },
+        "published": published,
+    }
+
+
+def _landing_state(home: Home) -> dict[str, dict[str, Any]]:
+    states = {}
+    for contract in contracts():
+        receipts = [receipt for part in LandingFolder(home, contract.source).parts() for receipt in part.receipts]
+        states[contract.source] = {
+            "deliveries": len(receipts),
+            "rows_read": sum(receipt.rows_read for receipt in receipts),
+            "rows_accepted": sum(receipt.rows_accepted for receipt in receipts),
+            "rows_quarantined": sum(receipt.rows_quarantined for receipt in receipts),
+            "deliveries_refused": sum(receipt.state == "refused" for receipt in receipts),
+            "last_received_at": max((receipt.received_at for receipt in receipts), default=None),
+        }
+    return states
+
+
+def expire_snapshots(home: Home) -> int:
+    """Let snapshots older than the retention go; returns how many."""
+    return retention.expire_snapshots(home)
+
+
+def remove_old_runs(home: Home) -> int:
+    """Remove the folders of all but the newest runs; their records stay in the published table ``runs``."""
+    removed = runs(home)[:-KEPT_RUN_FOLDERS]
+    for record in removed:
+        shutil.rmtree(home.run_folder(record.run_id))
+    return len(removed)
