@@ -119,3 +119,9 @@
 {% macro duckdb__json_object_text(fields) -%}
     cast(json_object({% for name, value in fields.items() %}'{{ name }}', {{ value }}{{ ', ' if not loop.last }}{% endfor %}) as varchar)
 {%- endmacro %}
+
+
+{# A value in another type, null where it cannot be: dbt's own safe_cast is a plain cast on some engines and would stop. #}
+{% macro cast_or_null(expression, type) -%} {{ return(adapter.dispatch('cast_or_null')(expression, type)) }} {%- endmacro %}
+
+{% macro duckdb__cast_or_null(expression, type) -%} try_cast({{ expression }} as {{ type }}) {%- endmacro %}

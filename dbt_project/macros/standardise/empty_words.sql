@@ -7,7 +7,9 @@
     ]) }}
 {%- endmacro %}
 
-{# The text, or null when it is one of the empty words. #}
+{# The text, or null when it is one of the empty words, of which none is longer than six characters. #}
 {% macro drop_empty_words(text) -%}
-    case when upper({{ text }}) in ({% for word in empty_words() %}'{{ word }}'{{ ', ' if not loop.last }}{% endfor %}) then null else {{ text }} end
+    case when length({{ text }}) <= 6 then
+        case when upper({{ text }}) in ({% for word in empty_words() %}'{{ word }}'{{ ', ' if not loop.last }}{% endfor %}) then null else {{ text }} end
+    else {{ text }} end
 {%- endmacro %}

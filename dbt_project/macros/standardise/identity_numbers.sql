@@ -6,7 +6,10 @@
 {# A folded text as a document number: upper case, no spaces, hyphens, apostrophes; every kind of cross is an X. #}
 {% macro compact_document_no(folded) -%}
     {%- set compact = replace_pattern("upper(" ~ folded ~ ")", "[ ''’‘`´′″\"“”‐‑‒–—―−_,，、:;-]") -%}
-    nullif({{ replace_pattern(replace_pattern(compact, '[×✕╳хХχΧ]', 'X'), '^([0-9]{15})[.]0+$', '\\1') }}, '')
+    case
+        when {{ has_pattern(folded, '^[0-9]{15}([0-9]{2}[0-9X])?$') }} then {{ folded }}
+        else nullif({{ replace_pattern(replace_pattern(compact, '[×✕╳хХχΧ]', 'X'), '^([0-9]{15})[.]0+$', '\\1') }}, '')
+    end
 {%- endmacro %}
 
 
@@ -24,7 +27,7 @@
 
 {# The birth date inside a number of 18 characters; null when there is no such day. #}
 {% macro birth_date_in_number(number) -%}
-    {{ dbt.safe_cast("substr(" ~ number ~ ", 7, 4) || '-' || substr(" ~ number ~ ", 11, 2) || '-' || substr(" ~ number ~ ", 13, 2)", api.Column.translate_type('date')) }}
+    {{ cast_or_null("substr(" ~ number ~ ", 7, 4) || '-' || substr(" ~ number ~ ", 11, 2) || '-' || substr(" ~ number ~ ", 13, 2)", 'date') }}
 {%- endmacro %}
 
 

@@ -55,7 +55,7 @@ mentions_compacted as (
         {{ compact_document_no('folded_id') }} as document_no,
         substr({{ compact_document_no('folded_certificate') }}, 1, 18) as certificate_document,
         cast(null as varchar) as certificate_type,
-        {{ read_partial_date('folded_birth') }} as partial_birth
+        {{ split_partial_date('folded_birth') }} as birth_parts
     from mentions_folded
 
 ),
@@ -69,6 +69,7 @@ mentions_placed as (
     -- The hukou district is the code where one is typed, else the Chengdu district that the field or the address names.
     select
         mentions.*,
+        {{ close_partial_date('mentions.birth_parts') }} as partial_birth,
         coalesce(
             {{ current_district(district_code('mentions.folded_hukou'), 'hukou_retired') }},
             hukou_named.district,

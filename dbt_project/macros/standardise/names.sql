@@ -1,14 +1,15 @@
 {#
     A folded text as a name to compare: dots of every kind are U+00B7, spaces inside a Han name are gone, a Latin name is
-    upper case with single spaces. What surrounds a name (quotes, commas at its ends) is dropped.
+    upper case with single spaces. Most names are Han characters only and stand as they are. What surrounds a name (quotes, commas at its ends) is dropped.
 #}
 {% macro standardise_name(folded) -%}
     {%- set dotted = replace_pattern(folded, ' *[・•.‧∙⋅﹒·●᛫⸱] *', '·') -%}
     {%- set bare = replace_pattern(dotted, '^[ ·,、;:]+|[ ·,、;:]+$') -%}
-    upper(case
-        when {{ has_pattern(bare, '\\p{Han}') }} then {{ replace_pattern(bare, ' +') }}
-        else {{ replace_pattern(bare, ' +', ' ') }}
-    end)
+    case
+        when {{ has_pattern(folded, '^[一-鿿㐀-䶿]+$') }} then {{ folded }}
+        when {{ has_pattern(folded, '\\p{Han}') }} then upper({{ replace_pattern(bare, ' +') }})
+        else upper({{ replace_pattern(bare, ' +', ' ') }})
+    end
 {%- endmacro %}
 
 

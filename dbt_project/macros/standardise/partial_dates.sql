@@ -1,20 +1,20 @@
 {#
-    Dates as people type them, kept as precise as they were known. `read_partial_date` gives ISO text cut where knowledge
-    ends: '1940-03-05', '1940-03' or '1940'; null when it is no date or no possible one. Read are 1940-03-05, 1940/3/5,
-    1940.3.5, 1940年3月5日, 19400305, 1940-03, 1940.03, 1940年3月, 194003, 1940, 1940年, a time behind a full day, a day or
-    month of zero (not known), and the serial numbers of spreadsheets.
+    Dates as people type them, kept as precise as they were known, as ISO text cut where knowledge ends: '1940-03-05',
+    '1940-03' or '1940'; null when it is no date or no possible one. Read are 1940-03-05, 1940/3/5, 1940.3.5, 1940年3月5日,
+    19400305, 1940-03, 1940.03, 1940年3月, 194003, 1940, 1940年, a time behind a full day, a day or month of zero (not known),
+    and the serial numbers of spreadsheets. Two steps, so that no expression is written out many times:
+    `split_partial_date` takes the folded text apart, `close_partial_date` judges the parts.
 #}
-{% macro read_partial_date(folded) -%}
-    {%- set parts = '^([0-9]{4})(?: ?[-/.年] ?([0-9]{1,2})(?: ?[-/.月] ?([0-9]{1,2}) ?[日号]?)?月?)?年?$' -%}
-    {%- set run = '^([0-9]{4})([0-9]{2})([0-9]{2})?$' -%}
-    {%- set day_alone = replace_pattern(folded, '[ T][0-9]{1,2}:[0-9]{2}.*$') -%}
+{% macro split_partial_date(folded) -%}
+    {%- set parts = '^([0-9]{4})(?: ?[-/.年] ?([0-9]{1,2})(?: ?[-/.月] ?([0-9]{1,2}) ?[日号]?)?月?)?年?(?:[ T][0-9]{1,2}:[0-9]{2}.*)?$' -%}
     case
         when {{ folded }} is null then null
-        when {{ has_pattern(folded, '^[0-9]{4}-[0-9]{2}-[0-9]{2}$') }} then {{ close_partial_date(folded) }}
-        when {{ has_pattern(day_alone, parts) }} then {{ close_partial_date(replace_pattern(day_alone, parts, '\\1-\\2-\\3')) }}
-        when {{ has_pattern(folded, run) }} then {{ close_partial_date(replace_pattern(folded, run, '\\1-\\2-\\3')) }}
+        when {{ has_pattern(folded, '^[0-9]{4}-[0-9]{2}-[0-9]{2}$') }} then {{ folded }}
+        when {{ has_pattern(folded, '^[0-9]{6}([0-9]{2})?$') }}
+            then substr({{ folded }}, 1, 4) || '-' || substr({{ folded }}, 5, 2) || '-' || substr({{ folded }}, 7, 2)
         when {{ has_pattern(folded, '^[1-9][0-9]{4}([.]0*)?$') }}
-            then {{ close_partial_date('cast(' ~ date_of_serial('cast(substr(' ~ folded ~ ', 1, 5) as integer)') ~ ' as varchar)') }}
+            then cast({{ date_of_serial('cast(substr(' ~ folded ~ ', 1, 5) as integer)') }} as varchar)
+        when {{ has_pattern(folded, parts) }} then {{ replace_pattern(folded, parts, '\\1-\\2-\\3') }}
     end
 {%- endmacro %}
 
@@ -24,8 +24,12 @@
     {%- set year = "split_part(" ~ parts ~ ", '-', 1)" -%}
     {%- set month = "nullif(lpad(split_part(" ~ parts ~ ", '-', 2), 2, '0'), '00')" -%}
     {%- set day = "nullif(lpad(split_part(" ~ parts ~ ", '-', 3), 2, '0'), '00')" -%}
-    case when {{ is_plausible_day(dbt.safe_cast(year ~ " || '-' || coalesce(" ~ month ~ ", '01') || '-' || coalesce(" ~ day ~ ", '01')", api.Column.translate_type('date'))) }}
-        then {{ year }} || coalesce('-' || {{ month }} || coalesce('-' || {{ day }}, ''), '') end
+    case
+        when {{ parts }} is null then null
+        when length({{ parts }}) = 10 and {{ is_plausible_day(cast_or_null(parts, 'date')) }} then {{ parts }}
+        when {{ is_plausible_day(cast_or_null(year ~ " || '-' || coalesce(" ~ month ~ ", '01') || '-' || coalesce(" ~ day ~ ", '01')", 'date')) }}
+            then {{ year }} || coalesce('-' || {{ month }} || coalesce('-' || {{ day }}, ''), '')
+    end
 {%- endmacro %}
 
 

@@ -9,8 +9,12 @@
 
 {# An address to compare: no spaces, one kind of hyphen, without the province and the city in front. #}
 {% macro standardise_address(folded) -%}
-    {%- set joined = replace_pattern(replace_pattern("upper(" ~ folded ~ ")", ' +'), '[‐‑‒–—―−]', '-') -%}
-    nullif({{ replace_pattern(drop_empty_words(joined), '^(?:中国)?(?:四川省?成都市?|成都市|四川省)') }}, '')
+    {%- set joined = "replace(" ~ folded ~ ", ' ', '')" -%}
+    {%- set plain = "case when " ~ has_pattern(folded, '[a-z‐‑‒–—―−]') ~ " then upper(" ~ replace_pattern(joined, '[‐‑‒–—―−]', '-') ~ ") else " ~ joined ~ " end" -%}
+    case
+        when {{ drop_empty_words(folded) }} is null then null
+        else nullif({{ replace_pattern(plain, '^(?:中国)?(?:四川省?成都市?|成都市|四川省)') }}, '')
+    end
 {%- endmacro %}
 
 
@@ -31,7 +35,7 @@
 
 {# An amount in text with signs, separators and units as a decimal; null when it is none. #}
 {% macro read_amount(text) -%}
-    {{ dbt.safe_cast(replace_pattern(fold_code(text), '[,¥元 ]'), api.Column.translate_type('decimal(14,2)')) }}
+    {{ cast_or_null(replace_pattern(fold_code(text), '[,¥元 ]'), 'decimal(14,2)') }}
 {%- endmacro %}
 
 

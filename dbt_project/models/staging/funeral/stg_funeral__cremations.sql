@@ -15,14 +15,24 @@ folded as (
         {{ fold_code('cast(cremation_date as varchar)') }} as folded_cremation_date
     from cremations
 
+),
+
+split as (
+
+    select
+        folded.*,
+        {{ split_partial_date('folded_death_date') }} as death_date_parts,
+        {{ split_partial_date('folded_cremation_date') }} as cremation_date_parts
+    from folded
+
 )
 
 select
-    folded.*,
-    folded._source_record_id as source_record_id,
-    folded._delivery_id as delivery_id,
-    folded.status = 'void' as is_void,
-    {{ read_partial_date('folded_death_date') }} as partial_death_date,
-    {{ read_partial_date('folded_cremation_date') }} as partial_cremation_date,
-    {{ read_amount('cast(folded.fee_relief as varchar)') }} as fee_relief_yuan
-from folded
+    split.*,
+    split._source_record_id as source_record_id,
+    split._delivery_id as delivery_id,
+    split.status = 'void' as is_void,
+    {{ close_partial_date('death_date_parts') }} as partial_death_date,
+    {{ close_partial_date('cremation_date_parts') }} as partial_cremation_date,
+    {{ read_amount('cast(split.fee_relief as varchar)') }} as fee_relief_yuan
+from split
