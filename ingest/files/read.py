@@ -12,7 +12,6 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
 from ingest.connection import Connection
@@ -23,10 +22,9 @@ from ingest.files.delivered import FileChunk, FileFacts, FileRefusedError
 from ingest.files.folder import DeliveryFolder, Fetched, Listed, LocalFolder, RawStore
 from ingest.files.layout import EntityLayout, FileLayout, layout_of
 from ingest.files.sftp import SftpFolder
-from ingest.files.sheet import Cells, SheetRows, add_up, read_rows
+from ingest.files.sheet import Cells, SheetRows, add_up, pack_json, read_rows
 from ingest.files.workbook import WorkbookReader
 from ingest.progress import Progress, tell_nobody
-from warehouse.duck import connect
 from warehouse.home import Home
 
 RAW_FOLDER = "raw"
@@ -82,14 +80,11 @@ class _Reader:
             if facts.state == "accepted" and facts.partition is not None:
                 self._current[facts.partition] = facts
         self._workbooks = WorkbookReader()
-        self._duck: duckdb.DuckDBPyConnection | None = None
         self._declared: dict[str, str | None] = {}
 
     def close(self) -> None:
-        """Give the throw-away connections back."""
+        """Give the throw-away connection back."""
         self._workbooks.close()
-        if self._duck is not None:
-            self._duck.close()
 
     def read(self, folder: DeliveryFolder) -> Iterator[FileChunk]:
         """Chunks of the files that are new or changed."""
@@ -339,28 +334,9 @@ class _Reader:
         columns["_version"] = pa.repeat(pa.scalar(facts.version, pa.int32()), rows)
         columns["_sheet"] = pa.repeat(pa.scalar(sheet.number, pa.int32()), rows)
         columns["_row"] = pa.array(sheet.row_numbers, pa.int32())
-        columns["_extra"] = self._pack_extra(sheet)
+        columns["_extra"] = pack_json(sheet.extra, rows)
         columns["_shape_breach"] = sheet.shape_breach
         return pa.table(columns)
-
-    def _pack_extra(self, sheet: SheetRows) -> pa.Array:
-        """Cells under unknown headers as one JSON object per row; null where a row has none."""
-        filled = {name: column for name, column in sheet.extra.items() if column.null_count < len(column)}
-        if not filled:
-            return pa.nulls(sheet.rows, pa.string())
-        if self._duck is None:
-            self._duck = connect(extensions=["json"], threads=1)
-            self._duck.execute("SET preserve_insertion_order = true")
-        self._duck.register("extra", pa.table({f"c{n}": column for n, column in enumerate(filled.values())}))
-        names = [name.replace("'", "''") for name in filled]
-        entries = ", ".join(f"struct_pack(k := '{name}', v := c{n})" for n, name in enumerate(names))
-        packed = self._duck.execute(
-            "SELECT CASE WHEN len(cells) > 0 THEN CAST(to_json(map_from_entries(cells)) AS VARCHAR) END AS packed "
-            f"FROM (SELECT list_filter([{entries}], lambda cell: cell.v IS NOT NULL) AS cells FROM extra)"
-        ).to_arrow_table()
-        self._duck.unregister("extra")
-        column = packed.column("packed").combine_chunks()
-        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
 def _compare_totals(

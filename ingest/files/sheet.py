@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -232,11 +233,11 @@ def read_rows(cells: Cells, entity: EntityLayout, layout: FileLayout, file: str)
         )
         if last_total is not None:
             # Below the totals row a line that opens with such a word, or with "…：" and little else, closes the form.
-            opens = _flags(pc.match_substring_regex(first, rf"^{_SPACE}(?:{words})"))
-            colon = _flags(pc.match_substring_regex(first, r"[:：]"))
-            filled = np.sum([_flags(pc.is_valid(column)) for column in columns], axis=0)
-            below = np.arange(len(numbers)) > last_total
-            is_signature |= below & (opens | (colon & (filled <= max(2, len(columns) // 2))))
+            below = first.slice(last_total + 1)
+            opens = _flags(pc.match_substring_regex(below, rf"^{_SPACE}(?:{words})"))
+            colon = _flags(pc.match_substring_regex(below, r"[:：]"))
+            filled = np.sum([_flags(pc.is_valid(column.slice(last_total + 1))) for column in columns], axis=0)
+            is_signature[last_total + 1 :] |= opens | (colon & (filled <= max(2, len(columns) // 2)))
         is_data &= ~is_signature
     named = {position: fold(header) for position, header in enumerate(cells.header) if fold(header)}
     anchor = min(at.values())
@@ -269,3 +270,28 @@ def read_rows(cells: Cells, entity: EntityLayout, layout: FileLayout, file: str)
                 [",".join(beyond[number]) if number in beyond else None for number in row_numbers.tolist()], pa.string()
             )
     return SheetRows(cells.number, cells.place, cells.header, taken, extra, row_numbers, breach, totals, notices)
+
+
+def pack_json(cells: dict[str, pa.Array], rows: int) -> pa.Array:
+    """One JSON object per row of the cells that have a value; null where a row has none."""
+    filled = {name: column for name, column in cells.items() if column.null_count < len(column)}
+    if not filled:
+        return pa.nulls(rows, pa.string())
+    # Each member brings its own comma: skipping nulls while joining loses rows in which all are null (pyarrow 26).
+    members = []
+    for name, column in filled.items():
+        named = pc.binary_join_element_wise(f",{json.dumps(name, ensure_ascii=False)}:", _quote_json(column), "")
+        members.append(pc.fill_null(named, ""))
+    joined = pc.binary_join_element_wise(*members, "") if len(members) > 1 else members[0]
+    packed = pc.binary_join_element_wise("{", pc.utf8_slice_codeunits(joined, 1), "}", "")
+    return pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), packed)
+
+
+def _quote_json(column: pa.Array) -> pa.Array:
+    if pc.any(pc.match_substring_regex(column, r'["\\\x00-\x1f]')).as_py():
+        # Only such cells need more than quotation marks; they are few.
+        column = pa.array(
+            [None if text is None else json.dumps(text, ensure_ascii=False)[1:-1] for text in column.to_pylist()],
+            pa.string(),
+        )
+    return pc.binary_join_element_wise('"', column, '"', "")
