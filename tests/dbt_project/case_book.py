@@ -220,9 +220,14 @@ class WorkFile:
             if date is not None or event_type == "death":
                 event_date, precision = partial_date(date)
                 self.add(
-                    "events", mention_key=key, **record, is_withdrawn=void, event_type=event_type,
-                    event_date=event_date, date_precision=precision,
-                )  # fmt: skip
+                    "events",
+                    mention_key=key,
+                    **record,
+                    is_withdrawn=void,
+                    event_type=event_type,
+                    event_date=event_date,
+                    date_precision=precision,
+                )
 
     def write_acts(self, case: Case, fact: dict[str, Any]) -> None:
         record = self.record("acts")
@@ -236,17 +241,29 @@ class WorkFile:
             if f"{role}_status" in fact:
                 before = dt.date.fromisoformat(on) - dt.timedelta(days=1)
                 self.add(
-                    "declarations", mention_key=keys[role], attribute="marital_status", value=str(fact[f"{role}_status"]),
-                    said_on=before.isoformat(), is_withdrawn=False, **record,
-                )  # fmt: skip
+                    "declarations",
+                    mention_key=keys[role],
+                    attribute="marital_status",
+                    value=str(fact[f"{role}_status"]),
+                    said_on=before.isoformat(),
+                    is_withdrawn=False,
+                    **record,
+                )
         for role, partner in (("man", "woman"), ("woman", "man")):
             self.add(
-                "events", mention_key=keys[role], partner_mention_key=keys[partner], **record, is_withdrawn=False,
-                event_type=event_type, act_code=act_code, event_date=on, date_precision="day",
+                "events",
+                mention_key=keys[role],
+                partner_mention_key=keys[partner],
+                **record,
+                is_withdrawn=False,
+                event_type=event_type,
+                act_code=act_code,
+                event_date=on,
+                date_precision="day",
                 certificate_no=self.certificate(case, fact.get("number")),
                 refers_to_no=self.certificate(case, fact.get("refers_to")),
                 office_district=str(fact.get("office", "510104")),
-            )  # fmt: skip
+            )
 
     def certificate(self, case: Case, number: str | None) -> str | None:
         return None if number is None else f"{case.book}{case.number}-{number}"
@@ -257,14 +274,26 @@ class WorkFile:
         for month in months(fact["months"]):
             record = self.record("household")
             head = self.mention(
-                case, fact["head"], record, "head", link=fact.get("link", "certain"), said_on=month, household_key=key,
+                case,
+                fact["head"],
+                record,
+                "head",
+                link=fact.get("link", "certain"),
+                said_on=month,
+                household_key=key,
                 managing_district=district,
-            )  # fmt: skip
+            )
             self.add(
-                "household_months", household_key=key, household_month=month, managing_district=district, mention_key=head,
-                benefit=fact.get("benefit", "dibao_urban"), mode=fact.get("mode", "whole_household"),
-                insured_count=len(fact["members"]), **record,
-            )  # fmt: skip
+                "household_months",
+                household_key=key,
+                household_month=month,
+                managing_district=district,
+                mention_key=head,
+                benefit=fact.get("benefit", "dibao_urban"),
+                mode=fact.get("mode", "whole_household"),
+                insured_count=len(fact["members"]),
+                **record,
+            )
             for member in fact["members"]:
                 who = member if isinstance(member, dict) else {"who": member}
                 if "months" in who and month not in months(who["months"]):
@@ -274,15 +303,25 @@ class WorkFile:
                     case, who["who"], row, "member", link=who.get("link", "certain"), said_on=month, household_key=key
                 )
                 self.add(
-                    "household_members", household_key=key, household_month=month, managing_district=district,
-                    mention_key=mention, relation=who.get("relation", "head" if who["who"] == fact["head"] else "other"),
-                    is_insured=who.get("insured", True), **row,
-                )  # fmt: skip
+                    "household_members",
+                    household_key=key,
+                    household_month=month,
+                    managing_district=district,
+                    mention_key=mention,
+                    relation=who.get("relation", "head" if who["who"] == fact["head"] else "other"),
+                    is_insured=who.get("insured", True),
+                    **row,
+                )
                 if "marital" in who:
                     self.add(
-                        "declarations", mention_key=mention, attribute="marital_status", value=str(who["marital"]),
-                        said_on=month, is_withdrawn=False, **row,
-                    )  # fmt: skip
+                        "declarations",
+                        mention_key=mention,
+                        attribute="marital_status",
+                        value=str(who["marital"]),
+                        said_on=month,
+                        is_withdrawn=False,
+                        **row,
+                    )
 
     def write_payments(self, case: Case, fact: dict[str, Any]) -> None:
         covered = months(fact["for"])
@@ -290,16 +329,30 @@ class WorkFile:
         record = self.record("payment")
         key = case.household(fact.get("household"), district)
         mention = self.mention(
-            case, fact["to"], record, "payee", link=fact.get("link", "certain"), household_key=key,
-            managing_district=district, bank_account=fact.get("account"),
-        )  # fmt: skip
+            case,
+            fact["to"],
+            record,
+            "payee",
+            link=fact.get("link", "certain"),
+            household_key=key,
+            managing_district=district,
+            bank_account=fact.get("account"),
+        )
         self.add(
-            "payments", mention_key=mention, household_key=key, **record, managing_district=district,
-            payment_no=f"{case.book}{case.number}-{fact.get('no', record['source_record_id'])}", benefit=fact["benefit"],
-            period_from=covered[0], month_count=len(covered), amount_yuan=fact.get("yuan", 100 * len(covered)),
-            paid_on=str(fact.get("paid_on", covered[-1])), is_failed=bool(fact.get("failed", False)),
+            "payments",
+            mention_key=mention,
+            household_key=key,
+            **record,
+            managing_district=district,
+            payment_no=f"{case.book}{case.number}-{fact.get('no', record['source_record_id'])}",
+            benefit=fact["benefit"],
+            period_from=covered[0],
+            month_count=len(covered),
+            amount_yuan=fact.get("yuan", 100 * len(covered)),
+            paid_on=str(fact.get("paid_on", covered[-1])),
+            is_failed=bool(fact.get("failed", False)),
             delivered_month=covered[-1],
-        )  # fmt: skip
+        )
 
     def elder(self, case: Case, who: str, fact: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         record = self.record("elder")
@@ -311,10 +364,14 @@ class WorkFile:
     def write_registrations(self, case: Case, fact: dict[str, Any]) -> None:
         key, record = self.elder(case, fact["of"], fact)
         self.add(
-            "care_registrations", mention_key=key, managing_district=str(fact.get("district", "510104")),
-            is_key_target=bool(fact.get("key_target", True)), status=fact.get("status", "active"),
-            is_withdrawn=bool(fact.get("withdrawn", False)), **record,
-        )  # fmt: skip
+            "care_registrations",
+            mention_key=key,
+            managing_district=str(fact.get("district", "510104")),
+            is_key_target=bool(fact.get("key_target", True)),
+            status=fact.get("status", "active"),
+            is_withdrawn=bool(fact.get("withdrawn", False)),
+            **record,
+        )
         if fact.get("status") == "deceased":
             self.add(
                 "declarations",
@@ -332,11 +389,16 @@ class WorkFile:
         if institution not in {row["institution_id"] for row in self.rows.get("institutions", [])}:
             self.add("institutions", institution_id=institution, managing_district="510104", source_system=SYSTEM)
         self.add(
-            "bed_stays", mention_key=key, institution_id=institution,
-            checked_in_on=str(fact["in"]), checked_out_on=None if left is None else str(left),
-            checkout_reason=fact.get("reason"), subsidy_month_yuan=fact.get("yuan"),
-            is_withdrawn=bool(fact.get("withdrawn", False)), **self.record("bed_stay"),
-        )  # fmt: skip
+            "bed_stays",
+            mention_key=key,
+            institution_id=institution,
+            checked_in_on=str(fact["in"]),
+            checked_out_on=None if left is None else str(left),
+            checkout_reason=fact.get("reason"),
+            subsidy_month_yuan=fact.get("yuan"),
+            is_withdrawn=bool(fact.get("withdrawn", False)),
+            **self.record("bed_stay"),
+        )
 
     def write_visits(self, case: Case, fact: dict[str, Any]) -> None:
         key, _ = self.elder(case, fact["of"], {"link": fact.get("link", "certain")})
@@ -352,10 +414,15 @@ class WorkFile:
             visited = [str(fact["on"])]
         for day in visited:
             self.add(
-                "care_visits", mention_key=key, visited_on=day, kind=fact.get("kind", "visit"), subsidy_yuan=fact.get("yuan"),
-                entered_at=f"{fact.get('entered', day)} 12:00:00", is_withdrawn=bool(fact.get("withdrawn", False)),
+                "care_visits",
+                mention_key=key,
+                visited_on=day,
+                kind=fact.get("kind", "visit"),
+                subsidy_yuan=fact.get("yuan"),
+                entered_at=f"{fact.get('entered', day)} 12:00:00",
+                is_withdrawn=bool(fact.get("withdrawn", False)),
                 **self.record("care_visit"),
-            )  # fmt: skip
+            )
 
     def write_earlier_lead(self, case: Case, lead: dict[str, Any]) -> None:
         citizen = case.citizen(lead["who"])
@@ -405,51 +472,98 @@ class WorkFile:
 
 
 LINKS = {
-    "mention_key": "varchar", "citizen_id": "varchar", "link_method": "varchar", "match_weight": "double",
-    "is_certain": "boolean", "reason": "varchar",
-}  # fmt: skip
+    "mention_key": "varchar",
+    "citizen_id": "varchar",
+    "link_method": "varchar",
+    "match_weight": "double",
+    "is_certain": "boolean",
+    "reason": "varchar",
+}
 CITIZENS = {"citizen_id": "varchar", "identity_confidence": "double", "id_no": "varchar", "first_run_id": "varchar"}
 REDIRECTS = {
-    "old_citizen_id": "varchar", "citizen_id": "varchar", "reason": "varchar", "run_id": "varchar",
+    "old_citizen_id": "varchar",
+    "citizen_id": "varchar",
+    "reason": "varchar",
+    "run_id": "varchar",
     "happened_at": "timestamptz",
-}  # fmt: skip
+}
 DELIVERIES = {
-    "delivery_id": "varchar", "source_system": "varchar", "entity": "varchar", "district": "varchar",
-    "delivered_month": "varchar", "version": "integer", "state": "varchar", "reason": "varchar", "rows_read": "bigint",
-    "rows_accepted": "bigint", "rows_quarantined": "bigint", "rows_superseded": "bigint", "rows_duplicate": "bigint",
-    "notices_count": "bigint", "control_rows": "bigint", "control_sum": "decimal(18,2)", "content_hash": "varchar",
-    "received_at": "timestamptz", "load_id": "varchar",
-}  # fmt: skip
+    "delivery_id": "varchar",
+    "source_system": "varchar",
+    "entity": "varchar",
+    "district": "varchar",
+    "delivered_month": "varchar",
+    "version": "integer",
+    "state": "varchar",
+    "reason": "varchar",
+    "rows_read": "bigint",
+    "rows_accepted": "bigint",
+    "rows_quarantined": "bigint",
+    "rows_superseded": "bigint",
+    "rows_duplicate": "bigint",
+    "notices_count": "bigint",
+    "control_rows": "bigint",
+    "control_sum": "decimal(18,2)",
+    "content_hash": "varchar",
+    "received_at": "timestamptz",
+    "load_id": "varchar",
+}
 DELIVERY = {
-    "delivery_id": "delivery-1", "source_system": SYSTEM, "entity": "payment", "district": "510104",
-    "delivered_month": "202203", "version": 1, "state": "accepted", "rows_read": 10, "rows_accepted": 7,
-    "rows_quarantined": 3, "rows_superseded": 0, "rows_duplicate": 0, "notices_count": 0,
-    "received_at": "2022-04-01 00:00:00+00", "load_id": "load-1",
-}  # fmt: skip
+    "delivery_id": "delivery-1",
+    "source_system": SYSTEM,
+    "entity": "payment",
+    "district": "510104",
+    "delivered_month": "202203",
+    "version": 1,
+    "state": "accepted",
+    "rows_read": 10,
+    "rows_accepted": 7,
+    "rows_quarantined": 3,
+    "rows_superseded": 0,
+    "rows_duplicate": 0,
+    "notices_count": 0,
+    "received_at": "2022-04-01 00:00:00+00",
+    "load_id": "load-1",
+}
 QUARANTINE = {
-    "source_system": "varchar", "entity": "varchar", "delivery_id": "varchar", "position": "varchar",
-    "reason_code": "varchar", "message": "varchar", "row_json": "varchar", "first_seen_at": "timestamptz",
+    "source_system": "varchar",
+    "entity": "varchar",
+    "delivery_id": "varchar",
+    "position": "varchar",
+    "reason_code": "varchar",
+    "message": "varchar",
+    "row_json": "varchar",
+    "first_seen_at": "timestamptz",
     "owner": "varchar",
-}  # fmt: skip
+}
 HISTORY = {
-    "finding_id": "varchar", "rule": "varchar", "severity": "varchar", "citizen_id": "varchar",
-    "household_key": "varchar", "period_from": "date", "period_to": "date", "amount_yuan": "decimal(14,2)",
-    "state": "varchar", "evidence": "json", "first_seen_run": "varchar", "last_seen_run": "varchar",
-}  # fmt: skip
+    "finding_id": "varchar",
+    "rule": "varchar",
+    "severity": "varchar",
+    "citizen_id": "varchar",
+    "household_key": "varchar",
+    "period_from": "date",
+    "period_to": "date",
+    "amount_yuan": "decimal(14,2)",
+    "state": "varchar",
+    "evidence": "json",
+    "first_seen_run": "varchar",
+    "last_seen_run": "varchar",
+}
 
 
 def read_cases(folder: Path) -> list[Case]:
     """The cases of every book in a folder, in reading order."""
     cases: list[Case] = []
     for path in sorted(folder.glob("*.yml")):
-        contents = yaml.load(path.read_text(encoding="utf-8"), PlainWords)  # noqa: S506 - a SafeLoader
+        contents = yaml.load(path.read_text(encoding="utf-8"), PlainWords)
         for number, content in enumerate(contents, start=1):
             cases.append(Case(path.stem, number, content))
     return cases
 
 
 def build(cases: list[Case], folder: Path, *, as_of: str = AS_OF, run_id: str = RUN) -> Path:
-    """Write the cases' work file into ``folder`` and build intermediate, golden and findings with dbt; all tests too."""
+    """Write the work file of the cases into ``folder`` and build everything behind staging with dbt, tests included."""
     path = folder / "work.duckdb"
     work = WorkFile()
     for case in cases:
@@ -469,10 +583,24 @@ def build_with_dbt(path: Path, folder: Path, *, as_of: str = AS_OF, run_id: str 
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
     arguments = [
-        "build", "--select", "resource_type:seed", "path:models/intermediate", "path:models/golden", "path:models/findings",
-        "--project-dir", str(project), "--profiles-dir", str(project), "--log-path", str(folder / "logs"),
-        "--vars", json.dumps({"as_of": as_of, "run_id": run_id}), "--indirect-selection", "buildable", "--quiet",
-    ]  # fmt: skip
+        "build",
+        "--select",
+        "resource_type:seed",
+        "path:models/intermediate",
+        "path:models/golden",
+        "path:models/findings",
+        "--project-dir",
+        str(project),
+        "--profiles-dir",
+        str(project),
+        "--log-path",
+        str(folder / "logs"),
+        "--vars",
+        json.dumps({"as_of": as_of, "run_id": run_id}),
+        "--indirect-selection",
+        "buildable",
+        "--quiet",
+    ]
     program = "import sys; from dbt.cli.main import cli; cli(sys.argv[1:])"
     outcome = subprocess.run(
         [sys.executable, "-c", program, *arguments],
