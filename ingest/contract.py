@@ -1,4 +1,4 @@
-"""What a source promises, read from ``ingest/sources/<source>/contract.yml``: the only place where a source is described.
+"""What a source promises, read from ``ingest/sources/<source>/contract.yml``: the only place that describes a source.
 
 The file is checked against ``contract.schema.json`` (editors use the same schema) and then against the rules that a
 schema cannot say: names that must exist, code lists that must be defined, words that must be unambiguous.
@@ -97,11 +97,11 @@ class Entity:
     """One table, list or kind of file of a source.
 
     ``key``: fields that identify a record at its owner (empty for file rows that have no number of their own).
-    ``record_id``: template of ``_source_record_id`` over fields and, for files, ``FILE_PLACES``.
-    ``watermark``: field that moves when a record changes. ``deletes``: ``none`` or ``physical`` (keys are compared at
-    every landing); ``vanish_limit``: the share of landed keys that may vanish at once. ``latest_by_record``: the same
-    record may come again in another file and the later delivery counts. ``required_objects``: parts of an HTTP item that
-    must be there. ``judging_hash`` changes with everything that changes how rows are judged.
+    ``record_id``: template of ``_source_record_id`` over fields and, for files, ``FILE_PLACES``. ``watermark``: field
+    that moves when a record changes. ``deletes``: ``none`` or ``physical`` (keys are compared at every landing);
+    ``vanish_limit``: the share of landed keys that may vanish at once. ``latest_by_record``: the same record may come
+    again in another file and the later delivery counts. ``required_objects``: parts of an HTTP item that must be there.
+    ``judging_hash`` changes with everything that changes how rows are judged.
     """
 
     name: str

@@ -6,13 +6,16 @@ sentence, and looks up the real type of every column, because a scanner would ch
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from ingest.connection import Connection
 from ingest.contract import Contract, Entity
@@ -22,6 +25,10 @@ from warehouse.duck import load_extension
 
 OWNER = "owner_database"
 CONNECT_SECONDS = 15
+POSTGRES_PORT, MYSQL_PORT = 5432, 3306
+# What a connection may say besides host, user and database.
+POSTGRES_OPTIONS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "options")
+MYSQL_OPTIONS = ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key")
 # Types that DuckDB's PostgreSQL scanner carries over without loss. Everything else is read as the server's own text:
 # numeric would arrive as DOUBLE or lose NaN, and unknown types would fail.
 SAFE_POSTGRES = frozenset(
@@ -65,6 +72,7 @@ class SourceDatabase:
         self._duck = duck
         self._contract = contract
         self._connection = connection
+        self._seen: list[str] = []
 
     def attach(self) -> None:
         """Connect. Raises ``SourceError``: server down, unknown host, wrong password, no such database."""
@@ -93,7 +101,7 @@ class SourceDatabase:
         connection = self._connection
         said = {
             "HOST": connection.host or "127.0.0.1",
-            "PORT": str(connection.port or (5432 if connection.kind == "postgres" else 3306)),
+            "PORT": str(connection.port or (POSTGRES_PORT if connection.kind == "postgres" else MYSQL_PORT)),
             "DATABASE": connection.path or "",
             "USER": connection.login or "",
             "PASSWORD": connection.password or "",
@@ -105,60 +113,54 @@ class SourceDatabase:
         """Settings of the connection besides the secret: encryption and time limits."""
         extra = self._connection.extra
         if self._connection.kind == "postgres":
-            said = {"connect_timeout": str(CONNECT_SECONDS)}
-            said |= {
-                key: extra[key] for key in ("sslmode", "sslrootcert", "sslcert", "sslkey", "options") if key in extra
-            }
+            said = {"connect_timeout": str(CONNECT_SECONDS)} | _chosen(extra, POSTGRES_OPTIONS)
         else:
-            said = {key: extra[key] for key in ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key") if key in extra}
+            said = _chosen(extra, MYSQL_OPTIONS)
         return " ".join(f"{key}={_conninfo(value)}" for key, value in said.items()).replace("'", "''")
 
     def _try_postgres(self) -> None:
+        connection = self._connection
+        said: dict[str, Any] = {
+            "host": connection.host or "127.0.0.1",
+            "port": connection.port or POSTGRES_PORT,
+            "dbname": connection.path or connection.login or "postgres",
+            "user": connection.login,
+            "password": connection.password,
+            "connect_timeout": CONNECT_SECONDS,
+        }
         try:
-            self._postgres().close()
+            psycopg.connect(make_conninfo(**said, **_chosen(connection.extra, POSTGRES_OPTIONS))).close()
         except psycopg.Error as error:
             raise self._explain(str(error)) from None
-
-    def _postgres(self) -> psycopg.Connection:
-        connection, extra = self._connection, self._connection.extra
-        options = {
-            key: extra[key] for key in ("sslmode", "sslrootcert", "sslcert", "sslkey", "options") if key in extra
-        }
-        return psycopg.connect(
-            host=connection.host or "127.0.0.1",
-            port=connection.port or 5432,
-            dbname=connection.path or connection.login or "postgres",
-            user=connection.login,
-            password=connection.password,
-            connect_timeout=CONNECT_SECONDS,
-            autocommit=True,
-            **options,
-        )
 
     def _explain(self, text: str) -> SourceError:
         """What the server's message means, without quoting it: it may hold the password."""
         source, connection = self._contract.source, self._connection
-        server = (
-            f"{connection.host or '127.0.0.1'}:{connection.port or (5432 if connection.kind == 'postgres' else 3306)}"
-        )
-        variable = f"AIRFLOW_CONN_{connection.conn_id.upper()}"
-        lower = text.lower()
-        if any(sign in lower for sign in ("unknown database", "does not exist")) and "role" not in lower:
-            return SourceError(source, f"the server {server} has no database {connection.path}", f"correct {variable}")
-        if any(
-            sign in lower for sign in ("password", "access denied", "authentication", "role", "pg_hba", "not allowed")
-        ) and not any(sign in lower for sign in ("connection refused", "can't connect", "unknown mysql server host")):
-            return SourceError(
-                source,
+        port = connection.port or (POSTGRES_PORT if connection.kind == "postgres" else MYSQL_PORT)
+        server, variable = f"{connection.host or '127.0.0.1'}:{port}", f"AIRFLOW_CONN_{connection.conn_id.upper()}"
+        # DuckDB puts the connection's parameters in front of what the server says.
+        said = text.rsplit('": ', 1)[-1].lower()
+        meanings = [
+            (
+                r"unknown database|database .* does not exist",
+                f"the server {server} has no database {connection.path}",
+                f"correct {variable}",
+            ),
+            (
+                r"translate host|resolve|unknown (mysql )?server host|name or service",
+                f"the host {connection.host} is unknown",
+                f"correct {variable}",
+            ),
+            (
+                r"password|access denied|authentication|role .* does not exist|pg_hba|not allowed|permission denied",
                 f"the server {server} does not let {connection.login or 'an unnamed user'} in",
                 f"check user and password in {variable}",
-            )
-        if any(sign in lower for sign in ("translate host", "resolve", "unknown mysql server host", "name or service")):
-            return SourceError(source, f"the host {connection.host} is unknown", f"correct {variable}")
-        if "ssl" in lower or "tls" in lower:
-            return SourceError(
-                source, f"the server {server} and we agree on no encryption", f"set sslmode in {variable}"
-            )
+            ),
+            (r"\bssl\b|\btls\b", f"no encryption is agreed on with the server {server}", f"set sslmode in {variable}"),
+        ]
+        for sign, place, mend in meanings:
+            if re.search(sign, said):
+                return SourceError(source, place, mend)
         return SourceError(
             source, f"the database server {server} does not answer", f"start it, or correct {variable}, then land again"
         )
@@ -266,6 +268,10 @@ class SourceDatabase:
             return f"TIMESTAMPTZ '{since.isoformat(sep=' ')}'"
         local = since.astimezone(ZoneInfo(self._contract.database.time_zone)).replace(tzinfo=None)
         return f"TIMESTAMP '{local.isoformat(sep=' ')}'"
+
+
+def _chosen(extra: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    return {name: extra[name] for name in names if name in extra}
 
 
 def _conninfo(value: str) -> str:

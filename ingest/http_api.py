@@ -43,11 +43,12 @@ class _CursorExpired(Exception):
 
 @dataclass(frozen=True)
 class Extract:
-    """The pages of one extract, one JSON answer a line, compressed. ``pages`` and ``items`` count them."""
+    """The pages of one extract, one JSON answer a line, compressed; ``longest_line`` in bytes."""
 
     file: Path
     pages: int
     items: int
+    longest_line: int
 
 
 def fetch(
@@ -60,20 +61,22 @@ def fetch(
 ) -> Extract:
     """Write all pages since ``since`` (all there are when none) to ``file``.
 
-    Raises ``SourceError``: service down, token refused, answers that do not keep the contract, troubles that do not end.
+    Raises ``SourceError``: service down, token refused, answers that do not keep the contract, endless troubles.
     """
     settings = contract.http
     with _client(contract, connection) as client, gzip.open(file, "wb", compresslevel=1) as out:
         pages = _Pages(contract, entity, settings, client)
-        count = items = 0
+        count = items = longest = 0
         for body, page in pages.follow(since):
             # A line break outside a JSON text is a blank; inside one it cannot be.
-            out.write(body.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n")
+            line = body.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
+            out.write(line)
+            longest = max(longest, len(line))
             count += 1
             items += len(_dig(page, settings.items))
             total = page.get("total")
             progress(items, total if isinstance(total, int) and total >= items else None, f"{contract.source}: records")
-    return Extract(file, count, items)
+    return Extract(file, count, items, longest)
 
 
 @contextmanager

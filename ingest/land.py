@@ -50,8 +50,8 @@ def land(
 ) -> LandingResult:
     """Land one source. ``connection``: as an object, or in Airflow's URI or JSON form.
 
-    What is wrong with the source comes back as ``error``, one sentence. Trouble of our own is raised: ``OSError`` (disk),
-    ``ConservationError``.
+    What is wrong with the source comes back as ``error``, one sentence. Trouble of our own is raised: ``OSError``
+    (disk), ``ConservationError``.
     """
     load: Load | None = None
     try:

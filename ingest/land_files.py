@@ -157,7 +157,8 @@ def _judge_rows(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, row
     )
     duck.execute(
         f"CREATE OR REPLACE TEMP TABLE sorted_out AS SELECT _file, _sheet, _row, _has_notices, {place} AS place FROM "
-        f"(SELECT _file, _sheet, _row, _row_hash, _breaches, _notices IS NOT NULL AS _has_notices{turn} FROM judged {window})"
+        "(SELECT _file, _sheet, _row, _row_hash, _breaches, _notices IS NOT NULL AS _has_notices"
+        f"{turn} FROM judged {window})"
     )
 
 

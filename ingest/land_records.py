@@ -26,7 +26,8 @@ from ingest.receipt import ACCEPTED, REFUSED, Receipt
 
 # So few records may vanish from a source at once, whatever their share.
 VANISH_FLOOR = 10
-JSON_LINE_BYTES = 256 * 1024 * 1024
+# The engine reserves a few times this much: it is no larger than the pages ask for.
+SMALLEST_JSON_LINE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _fetch_unseen(
     judged: Path,
     keys: Path,
 ) -> list[Path]:
-    """Rows the source has and the landing lacks although they did not change lately: restored, or committed very late."""
+    """Rows that the source has and the landing lacks though they did not change lately: restored, or very late."""
     entity = table.entity
     known = load.landed(entity).known()
     if known is None:
@@ -165,7 +166,7 @@ def land_http(load: Load) -> None:
             items = _json_path(load.contract.http.items)
             read = (
                 f"read_json_objects({quote_text(str(pages))}, format = 'newline_delimited', compression = 'gzip', "
-                f"maximum_object_size = {JSON_LINE_BYTES})"
+                f"maximum_object_size = {max(SMALLEST_JSON_LINE_BYTES, 2 * extract.longest_line)})"
             )
             select = (
                 f"SELECT {columns}, item, 'item ' || row_number() OVER () AS _place, row_number() OVER () AS _order "
@@ -191,8 +192,8 @@ def _json_path(keys: Sequence[str]) -> str:
 
 
 def land_python(load: Load) -> None:
-    """Land a source through a reader of its own: ``<module>.py`` in its folder, ``<function>(connection, entity, since)``
-    yielding Arrow tables with a column per field. Raises ``SourceError``.
+    """Land a source through a reader of its own: ``<module>.py`` in its folder, with a function that takes connection,
+    entity and since and yields Arrow tables with a column per field. Raises ``SourceError``.
     """
     settings = load.contract.connector
     if not isinstance(settings, PythonSettings):
@@ -301,7 +302,8 @@ def _place(
     judged = _file(*delivery.judged)
     known = load.landed(entity).known()
     counted = duck.execute(
-        f"SELECT count(*), count(_breaches), count(_notices), count(DISTINCT coalesce(_source_record_id, _row_hash)) FROM {judged}"
+        "SELECT count(*), count(_breaches), count(_notices), count(DISTINCT coalesce(_source_record_id, _row_hash)) "
+        f"FROM {judged}"
     ).fetchone()
     read, breached, noticed, distinct = counted or (0, 0, 0, 0)
     files = list(raw)
@@ -404,8 +406,8 @@ def _bury(
     made, name = load.folder.scratch() / f"{part}-deleted.parquet", f"deleted/{part}.parquet"
     copy(
         duck,
-        f"SELECT _record_key, {quote_text(part)} AS _part, TIMESTAMPTZ {quote_text(receipt.received_at)} AS _deleted_at "
-        f"FROM ({gone})",
+        f"SELECT _record_key, {quote_text(part)} AS _part, "
+        f"TIMESTAMPTZ {quote_text(receipt.received_at)} AS _deleted_at FROM ({gone})",
         made,
     )
     files.append((made, name))

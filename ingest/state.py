@@ -173,7 +173,7 @@ def select_as(columns: dict[str, str], present: Iterable[str], relation: str) ->
     """SQL that gives ``relation`` exactly ``columns``: parts landed under an older contract may lack some."""
     held = set(present)
     chosen = ", ".join(
-        f"{f'try_cast({quote_name(name)} AS {kind})' if name in held else f'CAST(NULL AS {kind})'} AS {quote_name(name)}"
+        f"try_cast({quote_name(name) if name in held else 'NULL'} AS {kind}) AS {quote_name(name)}"
         for name, kind in columns.items()
     )
     return f"SELECT {chosen} FROM ({relation})"
