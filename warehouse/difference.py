@@ -1,0 +1,143 @@
+"""What must change in a published table so that it equals its candidate: rows to delete, rows to insert.
+
+Computed before the transaction begins, by comparing whole rows as a multiset. Rows that stay are not touched, so the
+lake's change feed and our change log tell true operations; a deletion and an insertion stayed right under compaction
+where an update did not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from warehouse.rooms import SCHEMA, Room
+
+
+class CandidateUnusable(RuntimeError):
+    """A candidate table cannot be published; the message names the table and what to mend, never a value."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The pending change of one published table: everything needed to apply it inside a transaction.
+
+    ``gone`` and ``fresh`` name temporary tables with the row numbers to delete from the lake's table and to insert from
+    the candidate; without them every candidate row is new.
+    """
+
+    room: Room
+    source: str
+    target: str
+    columns: dict[str, str]
+    source_columns: frozenset[str]
+    is_new_table: bool
+    new_columns: tuple[str, ...]
+    gone: str | None
+    fresh: str | None
+    inserted: int
+    deleted: int
+
+    def apply(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Change the lake's table, inside the transaction that the caller has begun."""
+        if self.is_new_table:
+            declared = ", ".join(f"{_name(column)} {kind}" for column, kind in self.columns.items())
+            connection.execute(f"CREATE TABLE {self.target} ({declared})")
+        for column in self.new_columns:
+            connection.execute(f"ALTER TABLE {self.target} ADD COLUMN {_name(column)} {self.columns[column]}")
+        if self.deleted:
+            connection.execute(f"DELETE FROM {self.target} WHERE rowid IN (SELECT r FROM {self.gone})")
+        if self.inserted:
+            only = f" WHERE rowid IN (SELECT r FROM {self.fresh})" if self.fresh else ""
+            names = ", ".join(_name(column) for column in self.columns)
+            # In the order of the key: readers that look for one citizen skip most of the files' row groups.
+            connection.execute(
+                f"INSERT INTO {self.target} ({names}) SELECT {_values(self.columns, self.source_columns)}"
+                f" FROM {self.source} AS t{only} ORDER BY {', '.join(f't.{_name(c)}' for c in self.room.key)}"
+            )
+
+
+def difference(connection: duckdb.DuckDBPyConnection, room: Room, source: str, lake: str) -> Difference:
+    """Compare the candidate ``source`` with the published table of ``room`` in the attached ``lake``.
+
+    The columns of the result are those of the published table, then columns that are new in the candidate; a published
+    column that the candidate no longer has becomes null. Contract columns are cast to the contract's type.
+    Raises ``CandidateUnusable`` when the candidate does not exist or a value does not fit its published type.
+    """
+    target = f"{lake}.{SCHEMA}.{room.name}"
+    source_columns = _columns(connection, source)
+    if source_columns is None:
+        raise CandidateUnusable(f"{room.name}: the candidate has no {room.relation}; build that room again.")
+    published = _columns(connection, target)
+    declared = {name: room.columns.get(name, kind) for name, kind in source_columns.items()}
+    columns = (published or {}) | {name: kind for name, kind in declared.items() if name not in (published or {})}
+    new_columns = () if published is None else tuple(name for name in columns if name not in published)
+    try:
+        if published is None:
+            rows = _number(connection, f"SELECT count(*) FROM {source}")
+            return Difference(room, source, target, columns, frozenset(source_columns), True, (), None, None, rows, 0)
+        gone, fresh = f"gone_{lake}_{room.name}", f"fresh_{lake}_{room.name}"
+        sides = (source, frozenset(source_columns)), (target, frozenset(published))
+        _compare(connection, room, columns, sides, gone, fresh)
+        inserted = _number(connection, f"SELECT count(*) FROM {fresh}")
+        deleted = _number(connection, f"SELECT count(*) FROM {gone}")
+    except duckdb.ConversionException:
+        # The engine's text quotes the value.
+        raise CandidateUnusable(
+            f"{room.name}: a value of the candidate does not fit the type its column is published with;"
+            " compare the types of both tables."
+        ) from None
+    return Difference(
+        room, source, target, columns, frozenset(source_columns), False, new_columns, gone, fresh, inserted, deleted
+    )
+
+
+def _compare(
+    connection: duckdb.DuckDBPyConnection,
+    room: Room,
+    columns: dict[str, str],
+    sides: tuple[tuple[str, frozenset[str]], tuple[str, frozenset[str]]],
+    gone: str,
+    fresh: str,
+) -> None:
+    key = [_name(column) for column in room.key]
+    # A 64-bit digest decides only between rows of one key, so that two rows taken for one are out of reach of chance.
+    for side, (relation, present) in zip(("new_rows", "old_rows"), sides, strict=True):
+        keys = ", ".join(f"t.{column} AS k{i}" for i, column in enumerate(key))
+        digest = f"SELECT rowid AS r, {keys}, hash({_values(columns, present)}) AS h FROM {relation} AS t"
+        place = "row_number() OVER (PARTITION BY h, k0)" if not room.has_unique_key else "1"
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {side} AS SELECT *, {place} AS n FROM ({digest})")
+    same = " AND ".join(["o.h = c.h", "o.n = c.n", *(f"o.k{i} IS NOT DISTINCT FROM c.k{i}" for i in range(len(key)))])
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {gone} AS SELECT r FROM old_rows AS o ANTI JOIN new_rows AS c ON {same}"
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {fresh} AS SELECT r FROM new_rows AS c ANTI JOIN old_rows AS o ON {same}"
+    )
+    connection.execute("DROP TABLE old_rows")
+    connection.execute("DROP TABLE new_rows")
+
+
+def _values(columns: dict[str, str], present: frozenset[str]) -> str:
+    return ", ".join(
+        f"CAST(t.{_name(column)} AS {kind})" if column in present else f"CAST(NULL AS {kind})"
+        for column, kind in columns.items()
+    )
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str] | None:
+    try:
+        rows = connection.execute(f"DESCRIBE {relation}").fetchall()
+    except duckdb.CatalogException:
+        return None
+    return {row[0]: row[1] for row in rows}
+
+
+def _number(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = connection.execute(sql).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
