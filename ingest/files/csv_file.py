@@ -73,14 +73,13 @@ def decode(data: bytes, file: str) -> tuple[str, str]:
 
 
 def _utf_16_without_mark(data: bytes) -> list[str]:
-    """UTF-16 shows in commas, digits and line ends: every other byte of theirs is zero."""
+    """UTF-16 shows in commas, digits and line ends: every other byte of theirs is zero, and text has no others."""
     head = data[: 1 << 16]
-    if len(head) < 4 or 0 not in head:
-        return []
     even, odd = head[0::2].count(0), head[1::2].count(0)
-    if odd > len(head) // 20 and even == 0:
+    enough = len(head) // 40
+    if odd > max(enough, 3 * even):
         return ["utf-16-le"]
-    if even > len(head) // 20 and odd == 0:
+    if even > max(enough, 3 * odd):
         return ["utf-16-be"]
     return []
 

@@ -247,10 +247,16 @@ class _Reader:
         if name.startswith((".", "~$")) or name.lower() in _SCRATCH_NAMES:
             return _ignored(facts, "scratch_file", f"{facts.path} is a scratch file of a program.")
         folder = facts.path.rpartition("/")[0]
-        for other in (*recognised, *self._latest.values()):
-            same_folder = other.path.rpartition("/")[0] == folder and other.partition is not None
-            if same_folder and other.content_hash == facts.content_hash:
-                return _ignored(facts, "duplicate", f"{facts.path} has the same bytes as {other.path}.")
+        same = [
+            other
+            for other in (*recognised, *self._latest.values())
+            if other.content_hash == facts.content_hash
+            and other.partition is not None
+            and other.path.rpartition("/")[0] == folder
+        ]
+        if same:
+            original = min(same, key=lambda other: (other.version, other.path))
+            return _ignored(facts, "duplicate", f"{facts.path} has the same bytes as {original.path}.")
         return _refused(
             facts,
             "unrecognised_name",

@@ -99,6 +99,10 @@ class SftpFolder:
                 ) from error
             return ([key], [], [])
         if extra.get("known_hosts"):
+            if not Path(extra["known_hosts"]).is_file():
+                raise self._error(
+                    "is to be known from a file that is not there", "correct known_hosts in its connection"
+                )
             return extra["known_hosts"]
         return None if self._host in _LOOPBACK else ()
 

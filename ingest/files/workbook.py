@@ -253,11 +253,12 @@ def _measure(
     The stated dimension is often stale, and formatted empty rows run to a million: only values count.
     """
     data = _read_part(archive, sheet.part, file, layout.unpacked_bytes)
-    last_value = max(data.rfind(b"v>"), data.rfind(b"t>"))
+    end = data.rfind(b"sheetData>")
+    last_value = max(data.rfind(b"v>", 0, end), data.rfind(b"t>", 0, end))
     if last_value < 0:
         return 0, 0, []
-    stated = [int(number) for number in _ROW.findall(data[:last_value])]
-    rows = max(stated) if stated else len(_ROW_START.findall(data[:last_value]))
+    stated = [int(number) for number in _ROW.findall(data, 0, last_value)]
+    rows = max(stated) if stated else len(_ROW_START.findall(data, 0, last_value))
     head_end = 0
     for _, match in zip(range(layout.title_rows + 2), _ROW_START.finditer(data), strict=False):
         head_end = match.start()
