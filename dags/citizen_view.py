@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from airflow.exceptions import AirflowFailException
 from airflow.sdk import Asset, Param, dag, get_current_context, task, task_group
+from airflow.sdk.exceptions import AirflowFailException
 
 from ingest.contract import RELEASED
 from ingest.registry import contracts

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airflow.exceptions import AirflowFailException
 from airflow.sdk import DAG, Asset, Connection, dag, task
+from airflow.sdk.exceptions import AirflowFailException
 
 from ingest.registry import schedules
 from rongtong.assets import landing_asset

@@ -86,8 +86,8 @@ class TaskListener:
 
 
 def _airflow_listener(listener: TaskListener) -> object:
-    from airflow.exceptions import AirflowFailException
     from airflow.listeners import hookimpl
+    from airflow.sdk.exceptions import AirflowFailException
 
     class Hooks:
         @hookimpl
