@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 import yaml
 
 DBT_PROJECT = Path(__file__).resolve().parents[3] / "dbt_project"
 RECORDS = Path(__file__).with_name("records.yml")
+# A fifth source that exists only here: its one table has a column for every text that staging standardises.
+FORMS = Path(__file__).with_name("forms")
+FORM_FIELDS = (
+    "name", "id_no", "document_type", "certificate", "birth", "sex", "phone", "address", "hukou", "hukou_address",
+    "managing", "account",
+)  # fmt: skip
 
 # The columns that landing promises, by entity: the owner's layout, then the provenance of every row.
 LAYOUTS: dict[str, dict[str, str]] = {
@@ -126,15 +136,33 @@ def write_landing(connection: duckdb.DuckDBPyConnection, records: dict[str, list
             record.update(DEFAULTS[entity])
             record.update(given)
             record.setdefault("_source_record_id", str(record.get("id", record.get("cert_id", number))))
-            if "raw_status" in columns or "raw_name" in columns or "raw_head_name" in columns:
-                record.update({f"raw_{name}": value for name, value in given.items() if name in LAYOUTS[entity]})
+            record.update({f"raw_{name}": value for name, value in given.items() if f"raw_{name}" in columns})
             names = ", ".join(f'"{name}"' for name in record)
             marks = ", ".join("?" for _ in record)
             connection.execute(f"insert into landing.{entity} ({names}) values ({marks})", list(record.values()))
 
 
+def write_forms(connection: duckdb.DuckDBPyConnection, forms: Sequence[dict[str, str | None]]) -> None:
+    """Replace the landing table of the invented fifth source by ``forms``, numbered in their order."""
+    listed = ", ".join(f"{field} varchar" for field in FORM_FIELDS)
+    connection.execute(f"create or replace table landing.forms__form (_source_record_id varchar, {listed})")
+    table = pa.table(
+        {
+            "_source_record_id": pa.array([str(number) for number in range(len(forms))], pa.string()),
+            **{field: pa.array([form.get(field) for form in forms], pa.string()) for field in FORM_FIELDS},
+        }
+    )
+    connection.register("given_forms", table)
+    connection.execute("insert into landing.forms__form by name select * from given_forms")
+    connection.unregister("given_forms")
+
+
 def build_staging(work_file: Path, scratch: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run dbt's staging room, seeds and tests included, on one work file."""
+    """Run dbt's staging room, seeds and tests included, on one work file; the fifth source is one more folder."""
+    project = scratch / "project"
+    if not project.exists():
+        shutil.copytree(DBT_PROJECT, project, ignore=shutil.ignore_patterns("target", "logs", ".tmp"))
+        shutil.copytree(FORMS, project / "models" / "staging" / "forms")
     variables = {"as_of": "2022-12-31", "run_id": "invented", **variables}
     environment = {
         **os.environ,
@@ -142,28 +170,70 @@ def build_staging(work_file: Path, scratch: Path, **variables: str) -> subproces
         "RONGTONG_DBT_TARGET": str(scratch / "target"),
         "RONGTONG_TEMP_FOLDER": str(scratch / "spill"),
         "DBT_LOG_PATH": str(scratch / "logs"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
     return subprocess.run(
         [
             str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "build",
-            "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT),
-            "--select", "path:seeds", "path:models/staging", "--vars", yaml.safe_dump(variables),
+            "--project-dir", str(project), "--profiles-dir", str(project),
+            "--select", "resource_type:seed", "path:models/staging", "--indirect-selection", "cautious",
+            "--vars", json.dumps(variables),
         ],
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class StagingRoom:
+    """A work file that went through staging, and the folder in which dbt left the SQL it ran."""
+
+    work_file: Path
+    scratch: Path
+
+    def compiled(self, model: str) -> str:
+        """The SQL of one staging model as dbt ran it."""
+        (file,) = (self.scratch / "target" / "compiled").rglob(f"{model}.sql")
+        return file.read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="session")
-def staged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A work file in which the records of ``records.yml`` went through the real staging room."""
+def staging_room(tmp_path_factory: pytest.TempPathFactory) -> StagingRoom:
+    """The one dbt run of this folder, over the records of ``records.yml``."""
     scratch = tmp_path_factory.mktemp("staging")
     work_file = scratch / "work.duckdb"
     with duckdb.connect(str(work_file)) as connection:
         write_landing(connection, yaml.safe_load(RECORDS.read_text(encoding="utf-8")))
+        write_forms(connection, [])
     done = build_staging(work_file, scratch)
     assert done.returncode == 0, done.stdout[-4000:]
-    with duckdb.connect(str(work_file), read_only=True) as connection:
+    return StagingRoom(work_file, scratch)
+
+
+@pytest.fixture(scope="session")
+def staged(staging_room: StagingRoom) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The staged work file, to look at."""
+    with duckdb.connect(str(staging_room.work_file), read_only=True) as connection:
         yield connection
+
+
+Standardise = Callable[[Sequence[dict[str, str | None]]], list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def standardise(staging_room: StagingRoom, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standardise]:
+    """Standardise forms with the very SQL that dbt ran, on a copy of the work file: one mention per form, in order."""
+    copy = tmp_path_factory.mktemp("forms") / staging_room.work_file.name
+    shutil.copy(staging_room.work_file, copy)
+    sql = staging_room.compiled("stg_forms__mentions")
+    with duckdb.connect(str(copy)) as connection:
+
+        def run(forms: Sequence[dict[str, str | None]]) -> list[dict[str, Any]]:
+            write_forms(connection, forms)
+            cursor = connection.execute(f"select * from ({sql}) order by cast(source_record_id as integer)")
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+        yield run
 
 
 @pytest.fixture(scope="session")
