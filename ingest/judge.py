@@ -20,7 +20,6 @@ from ingest.contract import FILES, NOTICE, PLACEHOLDER, Contract, Entity, Field
 # Excel counts days from here; its wrong leap day of 1900 lies before every date we accept as a number.
 EXCEL_EPOCH = "DATE '1899-12-30'"
 EXCEL_FIRST, EXCEL_LAST = 10_000, 73_050
-SEPARATOR, ABSENT = "chr(31)", "chr(30)"
 BLANKS = "' \t\r\n' || chr(160) || chr(12288) || chr(8203) || chr(65279)"
 
 
@@ -197,7 +196,7 @@ def judge(
         SELECT {values}{kept}{through},
             {_record_id(entity)} AS _source_record_id,
             {position} AS _position,
-            {_row_hash(entity, types, contract)} AS _row_hash,
+            {_row_hash(entity)} AS _row_hash,
             CASE WHEN {notices[0]} THEN CAST(to_json({notices[1]}) AS VARCHAR) END AS _notices,
             CASE WHEN {breaches[0]} THEN {breaches[1]} END AS _breaches,
             CASE WHEN {breaches[0]} THEN CAST(to_json(struct_pack({packed}{extra})) AS VARCHAR) END AS _row_json
@@ -376,11 +375,11 @@ def _record_id(entity: Entity) -> str:
     return " || ".join(pieces)
 
 
-def _row_hash(entity: Entity, types: Mapping[str, str], contract: Contract) -> str:
-    """SQL of a digest of the row as delivered and of the rules it was judged by: a mended contract lands it anew."""
-    values = []
-    for field in entity.fields:
-        raw, delivered = quote_name("raw_" + field.name), types.get(f"raw_{field.name}", "VARCHAR")
-        text = f"epoch_us({raw})::VARCHAR" if delivered.startswith("TIMESTAMP") else f"{raw}::VARCHAR"
-        values.append(f"coalesce({text}, {ABSENT})")
-    return f"md5(concat_ws({SEPARATOR}, {quote_text(entity.judging_hash)}, {', '.join(values)}))"
+def _row_hash(entity: Entity) -> str:
+    """SQL of a digest of the row as delivered and of the rules it was judged by: a mended contract lands it anew.
+
+    It is compared only with the same record's former state. Should a new engine hash otherwise, unchanged rows of the
+    overlap land once more, with the same content.
+    """
+    values = ", ".join(quote_name("raw_" + field.name) for field in entity.fields)
+    return f"hash({quote_text(entity.judging_hash)}, {values})"

@@ -38,6 +38,7 @@ class _Delivery:
     part: str
     receipt: Receipt
     judged: tuple[Path, ...]
+    known: str | None
     source_keys: Path | None = None
 
 
@@ -94,11 +95,12 @@ def _extract_table(
     since = _since(load, duck, entity, settings.overlap_days)
     judged = [_judge_to(load, duck, entity, receipt, part, database.select(table, since), 1)]
     keys = None
-    if entity.deletes == "physical":
+    known = _remember(load, duck, entity)
+    if entity.deletes == "physical" and known is not None:
         keys = load.folder.scratch() / f"{part}-keys.parquet"
         copy(duck, _record_ids(load, entity, database.select(table, None, entity.record_id_fields)), keys)
-        judged += _fetch_unseen(load, duck, database, table, receipt, part, judged[0], keys)
-    return _Delivery(entity, part, receipt, tuple(judged), keys)
+        judged += _fetch_unseen(load, duck, database, table, receipt, part, judged[0], keys, known)
+    return _Delivery(entity, part, receipt, tuple(judged), known, keys)
 
 
 def _fetch_unseen(
@@ -110,12 +112,10 @@ def _fetch_unseen(
     part: str,
     judged: Path,
     keys: Path,
+    known: str,
 ) -> list[Path]:
     """Rows that the source has and the landing lacks though they did not change lately: restored, or very late."""
     entity = table.entity
-    known = load.landed(entity).known()
-    if known is None:
-        return []
     unseen = (
         f"SELECT _record_key FROM {_file(keys)} "
         f"ANTI JOIN (SELECT _record_key FROM {known} WHERE state <> 'deleted') USING (_record_key) "
@@ -182,7 +182,9 @@ def land_http(load: Load) -> None:
             ]
             judged = _judge_to(load, duck, entity, receipt, part, select, 1, "_place", ("_order",), checks)
             load.progress(extract.items, extract.items, f"{load.contract.source}: landing")
-            _place(load, duck, _Delivery(entity, part, receipt, (judged,)), ((pages, raw),))
+            _place(
+                load, duck, _Delivery(entity, part, receipt, (judged,), _remember(load, duck, entity)), ((pages, raw),)
+            )
     finally:
         duck.close()
 
@@ -227,7 +229,7 @@ def land_python(load: Load) -> None:
             )
             select = f"SELECT {columns} FROM {_file(delivered)}"
             judged = _judge_to(load, duck, entity, receipt, part, select, 1)
-            _place(load, duck, _Delivery(entity, part, receipt, (judged,)))
+            _place(load, duck, _Delivery(entity, part, receipt, (judged,), _remember(load, duck, entity)))
     finally:
         duck.close()
 
@@ -246,6 +248,16 @@ def _begin(load: Load, entity: Entity) -> tuple[str, Receipt]:
         contract_hash=entity.judging_hash,
     )
     return part, receipt
+
+
+def _remember(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity) -> str | None:
+    """A temp table with the state that landed last for every record; none when nothing has landed."""
+    known = load.landed(entity).known()
+    if known is None:
+        return None
+    name = quote_name(f"known {entity.name}")
+    duck.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {known}")
+    return name
 
 
 def _since(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, overlap_days: float) -> datetime | None:
@@ -298,12 +310,11 @@ def _place(
     load: Load, duck: duckdb.DuckDBPyConnection, delivery: _Delivery, raw: Sequence[tuple[Path, str]] = ()
 ) -> None:
     """Put every judged row in its one place, find what was deleted, and commit."""
-    entity, part = delivery.entity, delivery.part
+    entity, part, known = delivery.entity, delivery.part, delivery.known
     judged = _file(*delivery.judged)
-    known = load.landed(entity).known()
     counted = duck.execute(
-        "SELECT count(*), count(_breaches), count(_notices), count(DISTINCT coalesce(_source_record_id, _row_hash)) "
-        f"FROM {judged}"
+        "SELECT count(*), count(_breaches), count(_notices), "
+        f"count(DISTINCT coalesce(_source_record_id, '?' || _row_hash)) FROM {judged}"
     ).fetchone()
     read, breached, noticed, distinct = counted or (0, 0, 0, 0)
     files = list(raw)
@@ -353,7 +364,7 @@ def _sort_out(duck: duckdb.DuckDBPyConnection, entity: Entity, judged: str, know
     if entity.watermark is not None:
         latest.append(f"{quote_name(entity.watermark)} DESC NULLS LAST")
     latest.append("filename, file_row_number DESC")
-    window = f"OVER (PARTITION BY coalesce(_source_record_id, _row_hash) ORDER BY {', '.join(latest)})"
+    window = f"OVER (PARTITION BY coalesce(_source_record_id, '?' || _row_hash) ORDER BY {', '.join(latest)})"
     before = f"LEFT JOIN {known} AS known USING (_record_key)" if known is not None else ""
     unchanged = "known._row_hash = _row_hash_now" if known is not None else "false"
     duck.execute(

@@ -41,7 +41,7 @@ QUARANTINE = {
     "owner": "VARCHAR",
 }
 # In quarantine files besides: which record a row claims to be, and which part of which load brought it.
-QUARANTINE_STATE = {"_record_key": "VARCHAR", "_row_hash": "VARCHAR", "_part": "VARCHAR"}
+QUARANTINE_STATE = {"_record_key": "VARCHAR", "_row_hash": "UBIGINT", "_part": "VARCHAR"}
 
 
 @dataclass(frozen=True)
@@ -87,20 +87,40 @@ class Landed:
 
     def known(self) -> str | None:
         """SQL relation (``_record_key``, ``_row_hash``, ``state``): the state that landed last for every record."""
+        base, later_rows = self.base_and_later()
         states = []
-        if (rows := self.rows()) is not None:
-            states.append(f"SELECT _source_record_id AS _record_key, _row_hash, _part, 'accepted' AS state FROM {rows}")
+        if later_rows is not None:
+            states.append(
+                f"SELECT _source_record_id AS _record_key, _row_hash, _part, 'accepted' AS state FROM {later_rows}"
+            )
         if (refused := self.quarantined()) is not None:
             states.append(f"SELECT _record_key, _row_hash, _part, 'quarantined' AS state FROM {refused}")
         if (deleted := self.deleted()) is not None:
             states.append(f"SELECT _record_key, NULL AS _row_hash, _part, 'deleted' AS state FROM {deleted}")
+        first = f"SELECT _source_record_id AS _record_key, _row_hash, 'accepted' AS state FROM {base}"
         if not states:
-            return None
-        return (
-            "(SELECT _record_key, last.h AS _row_hash, last.s AS state FROM (SELECT _record_key, "
+            return None if base is None else f"({first})"
+        last = (
+            "SELECT _record_key, last.h AS _row_hash, last.s AS state FROM (SELECT _record_key, "
             "arg_max(struct_pack(h := _row_hash, s := state), _part) AS last "
-            f"FROM ({' UNION ALL '.join(states)}) GROUP BY _record_key))"
+            f"FROM ({' UNION ALL '.join(states)}) GROUP BY _record_key)"
         )
+        if base is None:
+            return f"({last})"
+        return f"({last} UNION ALL (SELECT * FROM ({first}) ANTI JOIN ({last}) USING (_record_key)))"
+
+    def base_and_later(self) -> tuple[str | None, str | None]:
+        """SQL relations of the rows of the first part, and of all later ones.
+
+        The first part is mostly by far the largest. Whatever landed for a record later, if anything, counts instead of
+        it, so it need not be grouped. None for the first when something landed before it: then all are "later".
+        """
+        names = list(dict.fromkeys(name for _, receipt in self.receipts for name in receipt.rows_files))
+        before = [part for part, receipt in self.receipts if receipt.quarantine_files or receipt.deleted_files]
+        first = [part for part, receipt in self.receipts if receipt.rows_files]
+        if not first or (before and before[0] < first[0]):
+            return None, self._read(names)
+        return self._read(names[:1]), self._read(names[1:])
 
     def _read(self, names: Sequence[str]) -> str | None:
         if not names:
@@ -116,18 +136,26 @@ def current_rows(contract: Contract, landed: Landed) -> str | None:
         return None
     if contract.kind == FILES:
         return _current_file_rows(landed, rows)
-    newer = []
-    if len({name for _, receipt in landed.receipts for name in receipt.rows_files}) > 1:
-        newer.append(
-            f"SEMI JOIN (SELECT _source_record_id, max(_part) AS _part FROM {rows} GROUP BY ALL) "
-            "USING (_source_record_id, _part)"
+    base, later = landed.base_and_later()
+    deleted = landed.deleted()
+    chosen = []
+    if later is not None:
+        alive = (
+            f"SELECT * FROM {later} AS row_state SEMI JOIN (SELECT _source_record_id, max(_part) AS _part FROM {later} "
+            "GROUP BY ALL) USING (_source_record_id, _part)"
         )
-    if (deleted := landed.deleted()) is not None:
-        newer.append(
-            f"ANTI JOIN (SELECT _record_key, _part AS gone FROM {deleted}) AS tombstone "
-            "ON _source_record_id = tombstone._record_key AND tombstone.gone > row_state._part"
-        )
-    return f"SELECT * FROM {rows} AS row_state {' '.join(newer)}"
+        if deleted is not None:
+            alive += (
+                f" ANTI JOIN (SELECT _record_key, _part AS gone FROM {deleted}) AS tombstone "
+                "ON _source_record_id = tombstone._record_key AND tombstone.gone > row_state._part"
+            )
+        chosen.append(alive)
+    if base is not None:
+        newer = [f"SELECT _source_record_id FROM {later}"] if later is not None else []
+        newer += [f"SELECT _record_key AS _source_record_id FROM {deleted}"] if deleted is not None else []
+        replaced = f" ANTI JOIN ({' UNION ALL '.join(newer)}) USING (_source_record_id)" if newer else ""
+        chosen.append(f"SELECT * FROM {base}{replaced}")
+    return " UNION ALL BY NAME ".join(f"({part})" for part in chosen)
 
 
 def _current_file_rows(landed: Landed, rows: str) -> str:
