@@ -1,7 +1,7 @@
-{# The instant of a local time without zone. #}
-{% macro instant_of_local(local_time, zone) -%} {{ return(adapter.dispatch('instant_of_local')(local_time, zone)) }} {%- endmacro %}
+{# What the clocks of a zone showed at an instant, as a time without zone: the day of an instant depends on where one is. #}
+{% macro local_time_of(instant, zone='Asia/Shanghai') -%} {{ return(adapter.dispatch('local_time_of')(instant, zone)) }} {%- endmacro %}
 
-{% macro duckdb__instant_of_local(local_time, zone) -%} ({{ local_time }} at time zone '{{ zone }}') {%- endmacro %}
+{% macro duckdb__local_time_of(instant, zone) -%} ({{ instant }} at time zone '{{ zone }}') {%- endmacro %}
 
 
 {# The day a spreadsheet means by a serial number: days after 1899-12-30. #}

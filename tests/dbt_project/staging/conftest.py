@@ -45,11 +45,12 @@ LAYOUTS: dict[str, dict[str, str]] = {
         "deceased_hukou_address": "varchar", "deceased_hukou_district": "varchar", "death_date": "varchar",
         "death_cert_no": "varchar", "death_cert_kind": "varchar", "cremation_date": "varchar",
         "handler_name": "varchar", "handler_id_no": "varchar", "handler_phone": "varchar",
-        "handler_relation": "varchar", "fee_relief": "varchar", "green_burial": "boolean", "updated_at": "timestamptz",
+        "handler_relation": "varchar", "fee_relief": "decimal(12,2)", "green_burial": "boolean",
+        "updated_at": "timestamptz",
     },
     "allowance__household": {
         "household_no": "varchar", "benefit": "varchar", "mode": "varchar", "head_name": "varchar",
-        "head_id_no": "varchar", "insured_count": "integer", "approved_from": "date", "address": "varchar",
+        "head_id_no": "varchar", "insured_count": "bigint", "approved_from": "date", "address": "varchar",
         "phone": "varchar",
     },
     "allowance__member": {
@@ -58,31 +59,32 @@ LAYOUTS: dict[str, dict[str, str]] = {
     },
     "allowance__payment": {
         "payment_no": "varchar", "benefit": "varchar", "household_no": "varchar", "payee_name": "varchar",
-        "payee_id_no": "varchar", "bank_account": "varchar", "period_from": "date", "months": "integer",
+        "payee_id_no": "varchar", "bank_account": "varchar", "period_from": "date", "months": "bigint",
         "amount": "decimal(12,2)", "paid_on": "date", "status": "varchar",
     },
     "eldercare__elder": {
         "id": "bigint", "full_name": "varchar", "id_card": "varchar", "gender": "varchar", "birthday": "date",
         "phone": "varchar", "hukou_district": "varchar", "live_district": "varchar", "live_address": "varchar",
-        "living_alone": "integer", "key_target": "integer", "contact_name": "varchar", "contact_phone": "varchar",
-        "contact_relation": "varchar", "status": "varchar", "is_deleted": "integer", "updated_at": "timestamp",
+        "living_alone": "bigint", "key_target": "bigint", "contact_name": "varchar", "contact_phone": "varchar",
+        "contact_relation": "varchar", "status": "varchar", "is_deleted": "bigint", "updated_at": "timestamptz",
     },
     "eldercare__ability_assessment": {
-        "id": "bigint", "elder_id": "bigint", "standard": "varchar", "total_score": "integer", "level": "integer",
-        "assessed_on": "date", "valid_until": "date", "is_deleted": "integer", "updated_at": "timestamp",
+        "id": "bigint", "elder_id": "bigint", "standard": "varchar", "total_score": "bigint", "level": "bigint",
+        "assessed_on": "date", "valid_until": "date", "is_deleted": "bigint", "updated_at": "timestamptz",
     },
     "eldercare__institution": {
-        "id": "bigint", "name": "varchar", "uscc": "varchar", "district": "varchar", "licensed_beds": "integer",
-        "ownership": "varchar", "is_deleted": "integer", "updated_at": "timestamp",
+        "id": "bigint", "name": "varchar", "uscc": "varchar", "district": "varchar", "licensed_beds": "bigint",
+        "ownership": "varchar", "is_deleted": "bigint", "updated_at": "timestamptz",
     },
     "eldercare__bed_stay": {
         "id": "bigint", "elder_id": "bigint", "institution_id": "bigint", "checked_in_on": "date",
         "checked_out_on": "date", "checkout_reason": "varchar", "subsidy_month_yuan": "decimal(10,2)",
-        "is_deleted": "integer", "updated_at": "timestamp",
+        "is_deleted": "bigint", "updated_at": "timestamptz",
     },
     "eldercare__care_visit": {
         "id": "bigint", "elder_id": "bigint", "visited_on": "date", "kind": "varchar", "worker_code": "varchar",
-        "subsidy_yuan": "decimal(10,2)", "entered_at": "timestamp", "is_deleted": "integer", "updated_at": "timestamp",
+        "subsidy_yuan": "decimal(10,2)", "entered_at": "timestamptz", "is_deleted": "bigint",
+        "updated_at": "timestamptz",
     },
 }  # fmt: skip
 PROVENANCE = {
@@ -106,7 +108,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "period_from": "2022-03-01", "amount": "100.00",
     },
     **{
-        f"eldercare__{entity}": {"is_deleted": 0, "updated_at": "2022-07-01 07:30:00"}
+        f"eldercare__{entity}": {"is_deleted": 0, "updated_at": "2022-07-01 07:30:00+08"}
         for entity in ("elder", "ability_assessment", "institution", "bed_stay", "care_visit")
     },
 }  # fmt: skip

@@ -6,7 +6,7 @@ with visits as (
         visited_on,
         {{ fold_code('kind') }} as kind,
         subsidy_yuan,
-        entered_at,
+        {{ local_time_of('entered_at') }} as entered_at,
         cast(is_deleted as integer) = 1 as is_withdrawn,
         'eldercare' as source_system,
         'care_visit' as source_table,

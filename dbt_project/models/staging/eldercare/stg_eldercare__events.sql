@@ -11,7 +11,7 @@ with assessments as (
         {{ json_object_text({
             'standard': 'standard', 'level': 'level', 'total_score': 'total_score', 'valid_until': 'valid_until'
         }) }} as attributes,
-        {{ instant_of_local('updated_at', 'Asia/Shanghai') }} as seen_at
+        updated_at as seen_at
     from {{ source('landing', 'eldercare__ability_assessment') }}
 
 ),
@@ -29,7 +29,7 @@ stays as (
         {{ json_object_text({
             'institution_id': 'cast(institution_id as varchar)', 'checkout_reason': 'checkout_reason'
         }) }} as check_out_attributes,
-        {{ instant_of_local('updated_at', 'Asia/Shanghai') }} as seen_at
+        updated_at as seen_at
     from {{ source('landing', 'eldercare__bed_stay') }}
 
 ),
