@@ -2,7 +2,7 @@
     From cases to leads: one row per (rule, citizen or household, contiguous period).
 
     A rule writes its cases into a CTE `cases`, one row per disagreement: citizen_id, household_key, case_from, case_to
-    (null: still going on), amount_yuan, is_certain, evidence (list of source records). Cases of one citizen (or of one
+    (null: still going on; the lead then ends with the day of the run), amount_yuan, is_certain, evidence (list of source records). Cases of one citizen (or of one
     household, where no citizen is meant) that touch or overlap in time are one lead. `unit` says when two cases touch:
     'day' when the next begins on the day after the last at the latest (whole months are such cases too), 'week' when
     they lie in the same or in consecutive ISO weeks. A lead is certain when at least one of its cases is: that one
@@ -53,7 +53,10 @@ select
     max(citizen_id) as citizen_id,
     min(household_key) as household_key,
     min(case_from) as period_from,
-    case when count(*) = count(case_to) then max(case_to) end as period_to,
+    case
+        when count(*) = count(case_to) then max(case_to)
+        else greatest(max(case_from), max(coalesce(case_to, {{ as_of() }})))
+    end as period_to,
     cast(coalesce(sum(amount_yuan), 0) as decimal(14, 2)) as amount_yuan,
     max(case when is_certain then 1 else 0 end) = 1 as is_certain,
     {{ gathered_evidence('evidence') }} as evidence

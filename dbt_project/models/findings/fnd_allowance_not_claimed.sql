@@ -1,9 +1,9 @@
 -- One row per citizen, registered in the city, who turned old_age_years (80) more than claim_months (3) months before
--- the day of the run, is alive, and was never paid the old_age_allowance for any month. Still going on: no period end.
+-- the day of the run, is alive, and was never paid the old_age_allowance for any month. Still going on: the period ends with the day of the run.
 --
 -- Registered in the city: the chosen hukou district is one of the statutory districts. A birth date known to the year
 -- only serves nobody. A person with a death on record, even one linked by probability, or a hint of
--- one (a registration or a check-out says so), is not called living. The period begins with the month after the time to claim.
+-- one (a registration or a check-out says so), is not called living. The period begins with the month in which the person turned old_age_years.
 -- Parameters: old_age_years, claim_months. No money is at stake for the city: the person misses it.
 -- Traps: the dead who were never cremated; people who moved away without a word.
 with statements as (
@@ -17,7 +17,7 @@ cases as (
     select
         c.citizen_id,
         cast(null as varchar) as household_key,
-        {{ moved(moved('c.birth_date', 'year', parameter('old_age_years')), 'month', parameter('claim_months')) }} as case_from,
+        {{ month_of(moved('c.birth_date', 'year', parameter('old_age_years'))) }} as case_from,
         cast(null as date) as case_to,
         0 as amount_yuan,
         coalesce(e.is_certain, false) as is_certain,

@@ -1,10 +1,11 @@
 -- One row per citizen and run of consecutive months in which the marital status declared to a silo differs from the one
 -- that events tell for that day.
 --
--- Compared are GB/T 2261.2 codes; 20, 21, 22, 23 are one, 90 says nothing. Events before the day of the declaration
--- count, and a declaration that a later event has overtaken is history (the status before an act, on the act itself).
--- Lawful: no event on record (10 is not contradicted by the absence of events). After a death of the spouse that
--- is linked only by probability, or not known to the day and in its own month, both 20 and 30 pass.
+-- Compared are GB/T 2261.2 codes; 20, 21, 22, 23 are one, 90 says nothing. A declaration speaks of its month: events up
+-- to the end of that month count. A status written on an act of registration is the one before the act, or restates an
+-- old one on a re-issue: the act itself overtakes it, so it is not compared.
+-- Lawful: no event on record (10 is not contradicted by the absence of events). After a death of the spouse that is
+-- linked only by probability, or not known to the day and in its own month, both 20 and 30 pass.
 -- No money is at stake. Traps: court divorces are in no silo, so a declared 40 after a marriage may well be true; a
 -- declaration lags behind the event.
 with declared as (
@@ -21,6 +22,11 @@ with declared as (
         and not coalesce(d.is_withdrawn, false)
         and d.value in ('10', '20', '21', '22', '23', '30', '40')
         and l.citizen_id is not null
+        and not exists (
+            select 1 from {{ ref('int_events__unioned') }} as e
+            where e.mention_key = d.mention_key
+                and e.event_type in ('marriage', 'divorce', 'annulment', 'certificate_reissue')
+        )
 
 ),
 
@@ -35,8 +41,8 @@ compared as (
     from declared as d
     inner join {{ ref('int_marital_states__dated') }} as s
         on d.citizen_id = s.citizen_id
-        and coalesce(s.happened_on, {{ far_past() }}) < d.said_on
-        and s.until is null
+        and coalesce(s.happened_on, {{ far_past() }}) <= {{ month_end('d.said_on') }}
+        and coalesce(s.until, {{ far_future() }}) > {{ month_end('d.said_on') }}
     qualify row_number() over (
         partition by d.citizen_id, d.source_system, d.source_table, d.source_record_id, d.said_on order by s.place desc
     ) = 1

@@ -32,7 +32,7 @@ def told(lead: dict[str, Any], case: Case, asked: set[str]) -> dict[str, Any]:
         "rule": lead["rule"],
         "who": case.who(lead["citizen_id"]),
         "from": str(lead["period_from"]),
-        "to": "open" if lead["period_to"] is None else str(lead["period_to"]),
+        "to": str(lead["period_to"]),
         "yuan": float(lead["amount_yuan"]),
         "state": lead["state"],
         "household": lead["household_key"],
