@@ -14,7 +14,7 @@ from warehouse.thresholds import RETENTION_DAYS, UNNAMED_FILES_DAYS
 
 
 def expire_snapshots(home: Home, *, now: datetime | None = None, days: int = RETENTION_DAYS) -> int:
-    """Forget snapshots older than ``days`` in both lakes and remove what only they used; return how many published ones went.
+    """Forget snapshots older than ``days`` in both lakes, remove what only they used; return how many readers lost.
 
     The current snapshot always stays. Files are touched only under the writer's lock, and only those older than
     ``UNNAMED_FILES_DAYS``. Raises ``LakeBusy`` when a publication does not end in time.

@@ -31,8 +31,9 @@ class Room:
     """One published table: its name, the relation of the work file that holds the candidate, its key and columns.
 
     ``key`` names the columns that identify a row; ``has_unique_key`` is false for tables in which several rows may
-    share it (``key`` then only narrows the comparison of an old row with a new one). ``ids`` are the columns that a
-    report may show to point at a row: ids only, never a value of a person.
+    share it (``key`` then only narrows the comparison of an old row with a new one); ``nullable_key`` names the key
+    columns that may be empty. ``ids`` are the columns that a report may show to point at a row: ids only, never a value
+    of a person.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Room:
     ids: tuple[str, ...] = ()
     lake: str = PUBLISHED
     has_unique_key: bool = True
+    nullable_key: tuple[str, ...] = ()
 
     @property
     def id_columns(self) -> tuple[str, ...]:
@@ -85,6 +87,7 @@ ROOMS: tuple[Room, ...] = (
         _texts("citizen_id", "related_citizen_id", "relation")
         | {"valid_from": DAY, "valid_to": DAY}
         | _texts("source_system"),
+        nullable_key=("valid_from",),
     ),
     Room(
         "citizen_events",
