@@ -64,7 +64,9 @@ def decode(data: bytes, file: str) -> tuple[str, str]:
         except UnicodeDecodeError as error:
             broken = broken if broken is not None and broken.start > error.start else error
             continue
-        return (text.translate(_EDITION_2022) if encoding == "gb18030" else text), encoding
+        if encoding == "gb18030" and any(letter in text for letter in map(chr, _EDITION_2022)):
+            text = text.translate(_EDITION_2022)
+        return text, encoding
     at = broken.start if broken is not None else 0
     raise FileRefusedError(
         "encoding",

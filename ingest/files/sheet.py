@@ -137,11 +137,16 @@ def parse_amounts(values: pa.Array) -> np.ndarray:
 
     What is a number is decided as in the judge of rows, so that a total and the landed rows cannot disagree on it.
     """
-    text = pc.replace_substring_regex(pc.utf8_normalize(values, form="NFKC"), r"[\s\x{200b}\x{feff}]", "")
-    is_number = pc.match_substring_regex(text, r"^[-+]?[¥￥]?[-+]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?元?$")
-    plain = pc.replace_substring_regex(text, "[¥￥元,]", "")
-    plain = pc.if_else(_filled(is_number), plain, pa.scalar("0"))
-    return np.asarray(pc.cast(plain, pa.float64()))
+    plain = _filled(pc.match_substring_regex(values, r"^-?\d+(\.\d+)?$"))
+    amounts = np.array(pc.cast(pc.if_else(plain, values, "0"), pa.float64()))
+    odd = pc.invert(plain)
+    if pc.any(odd).as_py():
+        text = pc.utf8_normalize(values.filter(odd), form="NFKC")
+        text = pc.replace_substring_regex(text, r"[\s\x{200b}\x{feff}]", "")
+        is_number = pc.match_substring_regex(text, r"^[-+]?[¥￥]?[-+]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?元?$")
+        digits = pc.replace_substring_regex(text, "[¥￥元,]", "")
+        amounts[np.asarray(odd)] = np.asarray(pc.cast(pc.if_else(_filled(is_number), digits, "0"), pa.float64()))
+    return amounts
 
 
 def add_up(values: pa.Array) -> Decimal:
@@ -159,14 +164,6 @@ def _state_total(row: Sequence[str | None], number: int, amount_at: int | None, 
     cell = row[amount_at] if amount_at is not None and amount_at != counted_in and amount_at < len(row) else None
     is_stated = cell is not None and re.search(r"\d", cell) is not None
     return StatedTotal(number, count, add_up(pa.array([cell])) if is_stated else None)
-
-
-def _first_filled(columns: list[pa.Array]) -> pa.Array:
-    first = pc.coalesce(*columns)
-    if pc.any(pc.match_substring_regex(first, rf"^{_SPACE}$")).as_py():
-        trimmed = [pc.utf8_trim(each, characters=" \t\r\n\u3000\u00a0") for each in columns]
-        first = pc.coalesce(*[pc.if_else(pc.equal(each, ""), pa.scalar(None, pa.string()), each) for each in trimmed])
-    return first
 
 
 def _filled(mask: pa.Array) -> pa.Array:
@@ -192,6 +189,62 @@ def _merge_ragged(cells: Cells) -> tuple[list[pa.Array], np.ndarray, dict[int, l
     return merged, row_numbers, beyond
 
 
+def _find_form_lines(first: pa.Array, words: Sequence[str]) -> np.ndarray:
+    """Rows whose first filled cell is blank or opens with the first letter of a word: the few to look at closely."""
+    letters = "".join(sorted({re.escape(fold(word)[0]) for word in words}))
+    opens = f"|[{letters}]" if letters else ""
+    return np.flatnonzero(_flags(pc.match_substring_regex(first, rf"^{_SPACE}(?:${opens})")))
+
+
+def _recognise_rows(
+    columns: list[pa.Array], numbers: np.ndarray, amount_at: int | None, entity: EntityLayout, layout: FileLayout
+) -> tuple[np.ndarray, list[tuple[int, StatedTotal]]]:
+    """Which rows are data, and the totals rows by index."""
+    first = pc.coalesce(*columns)
+    words = (*entity.totals_words, *layout.signature_words)
+    near = _find_form_lines(first, words)
+    if any(not (text or "").strip() for text in first.take(pa.array(near)).to_pylist()):
+        trimmed = [pc.utf8_trim(each, characters=" \t\r\n\u3000\u00a0") for each in columns]
+        first = pc.coalesce(*[pc.if_else(pc.equal(each, ""), pa.scalar(None, pa.string()), each) for each in trimmed])
+        near = _find_form_lines(first, words)
+    is_data = _flags(pc.is_valid(first))
+    cells = first.take(pa.array(near))
+    totals: list[tuple[int, StatedTotal]] = []
+    if entity.totals_words:
+        opening = rf"^{_SPACE}(?:{_words_regex(entity.totals_words)}){_SPACE}(?:[:：(（\d].*)?$"
+        for index in near[_flags(pc.match_substring_regex(cells, opening))].tolist():
+            row = [column[index].as_py() for column in columns]
+            totals.append((index, _state_total(row, int(numbers[index]), amount_at, entity)))
+            is_data[index] = False
+    if layout.signature_words:
+        signing = _words_regex(layout.signature_words)
+        opening = rf"^{_SPACE}(?:{signing})(?:\pL{{0,2}}{_SPACE}[:：(（].*|[\s\x{{3000}}].*)?$"
+        is_data[near[_flags(pc.match_substring_regex(cells, opening))]] = False
+        if totals:
+            # Below the totals row a line that opens with such a word, or with "…：" and little else, closes the form.
+            start = totals[-1][0] + 1
+            opens = _flags(pc.match_substring_regex(first.slice(start), rf"^{_SPACE}(?:{signing})"))
+            colon = _flags(pc.match_substring_regex(first.slice(start), r"[:：]"))
+            filled = np.sum([_flags(pc.is_valid(column.slice(start))) for column in columns], axis=0)
+            is_data[start:] &= ~(opens | (colon & (filled <= max(2, len(columns) // 2))))
+    return is_data, totals
+
+
+def _drop_repeated_headers(cells: Cells, columns: list[pa.Array], anchor: int, is_data: np.ndarray) -> None:
+    again = np.flatnonzero(_flags(pc.equal(columns[anchor], cells.header[anchor])))
+    for index in again.tolist():
+        row = [fold(column[index].as_py() or "") for column in columns]
+        if row == [fold(header) for header in cells.header]:
+            is_data[index] = False
+
+
+def _pick(column: pa.Array, rows: np.ndarray) -> pa.Array:
+    """The rows of a column; without copying when they lie together, as data rows mostly do."""
+    if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
+        return column.slice(int(rows[0]), len(rows))
+    return column.take(pa.array(rows))
+
+
 def read_rows(cells: Cells, entity: EntityLayout, layout: FileLayout, file: str) -> SheetRows:
     """Name the columns of a sheet and tell data rows from totals, signatures, repeated headers and blank rows.
 
@@ -208,68 +261,43 @@ def read_rows(cells: Cells, entity: EntityLayout, layout: FileLayout, file: str)
             name = f"column {position + 1}"
             extra_at[name] = position
             notices.append(f"{cells.place}: {name} has values and no header; kept, not used")
-
-    first = _first_filled(columns)
-    is_data = _flags(pc.is_valid(first))
-    totals: list[StatedTotal] = []
     amount_at = at.get(entity.sum_field) if entity.sum_field else None
-    last_total = None
-    if entity.totals_words:
-        is_total = _flags(
-            pc.match_substring_regex(
-                first, rf"^{_SPACE}(?:{_words_regex(entity.totals_words)}){_SPACE}(?:[:：(（\d].*)?$"
-            )
-        )
-        for index in np.flatnonzero(is_total):
-            row = [column[int(index)].as_py() for column in columns]
-            row += beyond.get(int(numbers[index]), [])
-            totals.append(_state_total(row, int(numbers[index]), amount_at, entity))
-            last_total = int(index)
-        is_data &= ~is_total
-    if layout.signature_words:
-        words = _words_regex(layout.signature_words)
-        is_signature = _flags(
-            pc.match_substring_regex(first, rf"^{_SPACE}(?:{words})(?:\pL{{0,2}}{_SPACE}[:：(（].*|[\s\x{{3000}}].*)?$")
-        )
-        if last_total is not None:
-            # Below the totals row a line that opens with such a word, or with "…：" and little else, closes the form.
-            below = first.slice(last_total + 1)
-            opens = _flags(pc.match_substring_regex(below, rf"^{_SPACE}(?:{words})"))
-            colon = _flags(pc.match_substring_regex(below, r"[:：]"))
-            filled = np.sum([_flags(pc.is_valid(column.slice(last_total + 1))) for column in columns], axis=0)
-            is_signature[last_total + 1 :] |= opens | (colon & (filled <= max(2, len(columns) // 2)))
-        is_data &= ~is_signature
-    named = {position: fold(header) for position, header in enumerate(cells.header) if fold(header)}
-    anchor = min(at.values())
-    again = _flags(pc.equal(columns[anchor], cells.header[anchor]))
-    if again.any():
-        for index in np.flatnonzero(again):
-            if all(fold(columns[position][int(index)].as_py() or "") == folded for position, folded in named.items()):
-                is_data[index] = False
+    is_data, totals = _recognise_rows(columns, numbers, amount_at, entity, layout)
+    _drop_repeated_headers(cells, columns, min(at.values()), is_data)
+    if totals and is_data[totals[-1][0] :].any():
+        notices.append(f"{cells.place}: rows stand below the totals row {totals[-1][1].row}; they are read and counted")
+    rows = np.flatnonzero(is_data)
+    extra = {name: _pick(columns[position], rows) for name, position in extra_at.items()}
+    row_numbers = numbers[rows]
+    breach = _say_shape(cells, row_numbers, beyond)
+    if beyond:
+        # The cells that the header has no name for stay with the row in quarantine.
+        said = [",".join(beyond[number]) if number in beyond else None for number in row_numbers.tolist()]
+        extra["beyond the header"] = pa.array(said, pa.string())
+    return SheetRows(
+        number=cells.number,
+        place=cells.place,
+        header=cells.header,
+        by_field={name: _pick(columns[position], rows) for name, position in at.items()},
+        extra=extra,
+        row_numbers=row_numbers,
+        shape_breach=breach,
+        totals=[total for _, total in totals],
+        notices=notices,
+    )
 
-    keep = pa.array(np.flatnonzero(is_data))
-    row_numbers = numbers[is_data]
-    if last_total is not None and is_data[last_total:].any():
-        notices.append(f"{cells.place}: rows stand below the totals row {totals[-1].row}; they are read and counted")
-    taken = {name: columns[position].take(keep) for name, position in at.items()}
-    extra = {name: columns[position].take(keep) for name, position in extra_at.items()}
-    breach = pa.nulls(len(row_numbers), pa.string())
-    ragged = [number for number in cells.ragged if number in set(row_numbers.tolist())]
-    if ragged:
-        width = len(cells.header)
-        said = {}
-        for number in ragged:
-            if len(cells.ragged[number]) < width or number in beyond:
-                count = len(cells.ragged[number])
-                said[number] = f"row {number} has {count} cells, the header {width}; put cells with commas in quotes."
 
-        breach = pa.array([said.get(number) for number in row_numbers.tolist()], pa.string())
-        if beyond:
-            # The cells that the header has no name for stay with the row in quarantine.
-            extra["beyond the header"] = pa.array(
-                [",".join(beyond[number]) if number in beyond else None for number in row_numbers.tolist()], pa.string()
-            )
-    return SheetRows(cells.number, cells.place, cells.header, taken, extra, row_numbers, breach, totals, notices)
+def _say_shape(cells: Cells, row_numbers: np.ndarray, beyond: dict[int, list[str]]) -> pa.Array:
+    """A sentence for each row with too few cells, or with filled ones too many; null for the others."""
+    width = len(cells.header)
+    said = {
+        number: f"row {number} has {len(row)} cells, the header {width}; put cells with commas in quotes."
+        for number, row in cells.ragged.items()
+        if len(row) < width or number in beyond
+    }
+    if not said:
+        return pa.nulls(len(row_numbers), pa.string())
+    return pa.array([said.get(number) for number in row_numbers.tolist()], pa.string())
 
 
 def pack_json(cells: dict[str, pa.Array], rows: int) -> pa.Array:

@@ -11,7 +11,7 @@ from district_folder import MEMBER, MEMBER_FILE, PAYMENT, DistrictFolder, member
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-QUIET = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+QUIET = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 SOUND_TEXT = text([MEMBER, *[member(f"名,{n}\n") for n in range(6)]])
 SOUND_BOOK = workbook(("Sheet1", [MEMBER, *[member(f"名{n}") for n in range(6)]]))
 XLSX_FILE = MEMBER_FILE.replace(".csv", ".xlsx")
@@ -70,7 +70,7 @@ def test_a_sound_workbook_with_changed_bytes(data: st.DataObject) -> None:
     read(XLSX_FILE, bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))]))
 
 
-@settings(QUIET, max_examples=80)
+@settings(QUIET, max_examples=50)
 @given(st.data())
 def test_a_workbook_with_changed_parts(data: st.DataObject) -> None:
     made = io.BytesIO()
@@ -85,7 +85,7 @@ def test_a_workbook_with_changed_parts(data: st.DataObject) -> None:
     read(XLSX_FILE, made.getvalue())
 
 
-@settings(QUIET, max_examples=60)
+@settings(QUIET, max_examples=30)
 @given(
     st.lists(st.sampled_from(["700.00", "￥1,400.00", "待定", "", "７００元", "12.5"]), max_size=12),
     st.integers(0, 3),
