@@ -26,12 +26,20 @@
 {%- endmacro %}
 
 
-{# The expressions to order by for one word of `survivorship`. #}
+{# The whole numbers to order by, smallest first, for one word of `survivorship`. #}
 {% macro survivorship_order(word) -%}
     {{ return({
         'trust': ['trust_place'],
         'validity': ['validity_place'],
         'agreement': ['-agreeing_systems', '-agreeing_records'],
-        'recency': ['coalesce(value_said_on, ' ~ far_past() ~ ') desc', 'coalesce(value_seen_to, ' ~ far_past() ~ ') desc'],
+        'recency': ['-said_day', '-seen_day'],
     }[word]) }}
+{%- endmacro %}
+
+
+{# The order of one attribute, as a list of expressions: as many for every attribute, so that they fit one sorting. #}
+{% macro survivorship_keys(attribute) -%}
+    {%- set keys = [] -%}
+    {%- for word in survivorship()[attribute] -%}{%- do keys.extend(survivorship_order(word)) -%}{%- endfor -%}
+    {{ return((keys + ['0', '0', '0', '0', '0', '0'])[:6]) }}
 {%- endmacro %}

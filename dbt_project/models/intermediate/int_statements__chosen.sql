@@ -1,89 +1,84 @@
 -- One row per citizen and attribute: the chosen value, the statement that carries it, and the rule that chose it.
+--
+-- The order in which statements compete stands in macros/golden/survivorship.sql, attribute by attribute.
 {% set rules = survivorship() %}
-with standing as (
-
-    select s.*, case when is_withdrawn then 1 else 0 end as withdrawn_place
-    from {{ ref('int_statements__gathered') }} as s
-
-),
-
-valued as (
+with valued as (
 
     select
         citizen_id,
         attribute,
         value,
-        min(withdrawn_place) as withdrawn_place,
+        min(case when is_withdrawn then 1 else 0 end) as withdrawn_place,
         min(trust_place) as trust_place,
         min(validity_place) as validity_place,
-        count(distinct case when withdrawn_place = 0 then source_system end) as agreeing_systems,
-        sum(case when withdrawn_place = 0 then record_count else 0 end) as agreeing_records,
-        max(case when withdrawn_place = 0 then said_on end) as value_said_on,
-        max(case when withdrawn_place = 0 then seen_to end) as value_seen_to
-    from standing
+        count(distinct case when not is_withdrawn then source_system end) as agreeing_systems,
+        cast(sum(case when not is_withdrawn then record_count else 0 end) as bigint) as agreeing_records,
+        coalesce(max(case when not is_withdrawn then {{ dbt.datediff(far_past(), 'said_on', 'day') }} end), 0) as said_day,
+        coalesce(max(case when not is_withdrawn then {{ dbt.datediff(far_past(), 'seen_to', 'day') }} end), 0) as seen_day
+    from {{ ref('int_statements__gathered') }}
     group by citizen_id, attribute, value
+
+),
+
+keyed as (
+
+    select
+        citizen_id, attribute, value, withdrawn_place,
+        case attribute {% for attribute, words in rules.items() %} when '{{ attribute }}' then '{{ words | join(", ") }}' {% endfor %} end as chosen_rule,
+        {% for place in range(6) %}
+        case attribute {% for attribute in rules %} when '{{ attribute }}' then {{ survivorship_keys(attribute)[place] }} {% endfor %} end as key_{{ place }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from valued
 
 ),
 
 ranked as (
 
-    {% for attribute, words in rules.items() %}
-    {%- set order = [] -%}
-    {%- for word in words %}{% do order.extend(survivorship_order(word)) %}{% endfor %}
     select
-        valued.*,
-        '{{ words | join(", ") }}' as chosen_rule,
-        row_number() over (partition by citizen_id order by withdrawn_place, {{ order | join(', ') }}, value) as place,
-        rank() over (partition by citizen_id order by withdrawn_place, {{ order | join(', ') }}) as shared_place
-    from valued
-    where attribute = '{{ attribute }}'
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+        keyed.*,
+        row_number() over competition as place,
+        coalesce(
+            lead(withdrawn_place) over competition = withdrawn_place
+            {% for place in range(6) %} and lead(key_{{ place }}) over competition = key_{{ place }} {% endfor %},
+            false
+        ) as is_tied
+    from keyed
+    window competition as (
+        partition by citizen_id, attribute
+        order by withdrawn_place, {% for place in range(6) %} key_{{ place }}, {% endfor %} value
+    )
 
 ),
 
-tied as (
+carried as (
 
     select
-        ranked.*,
-        sum(case when shared_place = 1 then 1 else 0 end) over (partition by citizen_id, attribute) as first_places
-    from ranked
-
-),
-
-carriers as (
-
-    select
-        s.*,
+        ranked.citizen_id,
+        ranked.attribute,
+        ranked.value,
+        ranked.is_tied,
+        case when s.origin = 'identity_number' then 'identity number' else ranked.chosen_rule end as chosen_rule,
+        s.origin,
+        s.source_system,
+        s.source_table,
+        s.source_record_id,
+        s.role,
+        s.is_withdrawn,
         row_number() over (
-            partition by s.citizen_id, s.attribute, s.value
+            partition by s.citizen_id, s.attribute
             order by
-                s.withdrawn_place, s.trust_place, coalesce(s.said_on, {{ far_past() }}) desc,
+                s.is_withdrawn, s.trust_place, coalesce(s.said_on, {{ far_past() }}) desc,
                 coalesce(s.seen_to, {{ far_past() }}) desc, s.source_system, s.source_table, s.source_record_id, s.role
-        ) as place
-    from standing as s
+        ) as carrier_place
+    from ranked
+    inner join {{ ref('int_statements__gathered') }} as s
+        on ranked.citizen_id = s.citizen_id and ranked.attribute = s.attribute and ranked.value = s.value
+    where ranked.place = 1
 
 )
 
 select
-    tied.citizen_id,
-    tied.attribute,
-    tied.value,
-    tied.first_places > 1 as is_tied,
-    case
-        when carriers.origin = 'identity_number' then 'identity number'
-        else tied.chosen_rule
-    end as chosen_rule,
-    carriers.origin,
-    carriers.source_system,
-    carriers.source_table,
-    carriers.source_record_id,
-    carriers.role,
-    carriers.is_withdrawn
-from tied
-inner join carriers
-    on tied.citizen_id = carriers.citizen_id
-    and tied.attribute = carriers.attribute
-    and tied.value = carriers.value
-    and carriers.place = 1
-where tied.place = 1
+    citizen_id, attribute, value, is_tied, chosen_rule, origin,
+    source_system, source_table, source_record_id, role, is_withdrawn
+from carried
+where carrier_place = 1
