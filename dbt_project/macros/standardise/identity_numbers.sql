@@ -53,7 +53,8 @@
     null), <prefix>_status, <prefix>_damaged (a text worth comparing approximately), <prefix>_other (another document).
 
     A number is judged only by its own form: 18 characters with a right check character, or 15 digits, and in both a
-    possible birth date. An unknown area code is no fault. A number that a spreadsheet cut is never repaired.
+    possible birth date. An unknown area code is no fault. Words without a digit (未办理) say that there is no number. A
+    number that a spreadsheet cut is never repaired.
 #}
 {% macro judge_identity_numbers(relation, document_no, document_type, prefix) -%}
 {{ relation }}_{{ prefix }}_long as (
@@ -84,7 +85,7 @@
     select
         {{ relation }}_{{ prefix }}_checked.*,
         case
-            when {{ drop_empty_words(document_no) }} is null then 'empty'
+            when {{ drop_empty_words(document_no) }} is null or {{ has_pattern(document_no, '^\\p{Han}+$') }} then 'empty'
             when {{ has_pattern(document_no, '^[0-9]([.][0-9]+)?E[+]?[0-9]{1,2}$|^[0-9]{18}[.]0*$') }} then 'excel_damaged'
             when {{ is_placeholder_number(document_no) }} then 'placeholder'
             when length({{ document_no }}) = 18 and {{ prefix }}_long is not null then
