@@ -36,11 +36,9 @@
 {% macro duckdb__as_json(expression) -%} to_json({{ expression }}) {%- endmacro %}
 
 
-{# The value of a column in the last row of a group, last by the given columns in turn (nulls first). #}
-{% macro last_of(column, order) -%} {{ return(adapter.dispatch('last_of')(column, order)) }} {%- endmacro %}
-
-{% macro duckdb__last_of(column, order) -%}
-    arg_max({{ column }}, ({% for by in order %}coalesce(cast({{ by }} as varchar), ''){{ ', ' if not loop.last }}{% endfor %}))
+{# The text in the row of a group with the latest date (no date: before all dates), the text that sorts last among equals. #}
+{% macro last_of(column, date) -%}
+    substr(max(coalesce(cast({{ date }} as varchar), '0000-00-00') || {{ column }}), 11)
 {%- endmacro %}
 
 

@@ -5,57 +5,58 @@
 -- one carries the other's number, or both are married to the same spouse. Identity never joins two numbers by itself.
 -- Lawful: twins (they bear different names). Parameters: several_records. No money is at stake by itself.
 -- Traps: namesakes married to the same person one after the other; an account lent to a namesake.
-with numbered as (
+with standing_mentions as (
 
     select
-        l.citizen_id, m.id_no, m.name,
-        count(*) as record_count,
-        bool_or(l.link_method = 'decision') as has_decision,
-        min(m.said_on) as said_on,
-        {{ gathered_records('m') }} as evidence
+        l.citizen_id, l.link_method, l.is_certain, m.id_no, m.name, m.bank_account, m.certificate_id_no, m.said_on,
+        m.source_system, m.source_table, m.source_record_id
     from {{ ref('int_mentions__unioned') }} as m
     inner join {{ source('identity', 'mention_links') }} as l on m.mention_key = l.mention_key
-    where m.id_no is not null and m.name is not null and l.citizen_id is not null and l.is_certain
-        and not coalesce(m.is_withdrawn, false)
-    group by l.citizen_id, m.id_no, m.name
+    where l.citizen_id is not null and not coalesce(m.is_withdrawn, false)
+        and (m.id_no is not null or m.bank_account is not null or m.certificate_id_no is not null)
 
 ),
 
+-- The name stands in the key, so that an account lent to a whole institution does not pair all its people.
 accounts as (
 
-    select distinct l.citizen_id, m.bank_account
-    from {{ ref('int_mentions__unioned') }} as m
-    inner join {{ source('identity', 'mention_links') }} as l on m.mention_key = l.mention_key
-    where m.bank_account is not null and l.citizen_id is not null and not coalesce(m.is_withdrawn, false)
+    select distinct citizen_id, bank_account, name
+    from standing_mentions
+    where bank_account is not null and name is not null
 
 ),
 
 certificates as (
 
-    select distinct l.citizen_id, m.certificate_id_no
-    from {{ ref('int_mentions__unioned') }} as m
-    inner join {{ source('identity', 'mention_links') }} as l on m.mention_key = l.mention_key
-    where m.certificate_id_no is not null and l.citizen_id is not null and not coalesce(m.is_withdrawn, false)
+    select distinct citizen_id, certificate_id_no
+    from standing_mentions
+    where certificate_id_no is not null
 
 ),
 
-shared as (
+owners as (
+
+    select citizen_id, id_no from {{ source('identity', 'citizens') }} where id_no is not null
+
+),
+
+suspects as (
 
     select a.citizen_id, b.citizen_id as other_citizen_id
     from accounts as a
-    inner join accounts as b on a.bank_account = b.bank_account and a.citizen_id <> b.citizen_id
+    inner join accounts as b on a.bank_account = b.bank_account and a.name = b.name and a.citizen_id <> b.citizen_id
 
     union
 
-    select c.citizen_id, n.citizen_id
+    select c.citizen_id, o.citizen_id
     from certificates as c
-    inner join numbered as n on c.certificate_id_no = n.id_no and c.citizen_id <> n.citizen_id
+    inner join owners as o on c.certificate_id_no = o.id_no and c.citizen_id <> o.citizen_id
 
     union
 
-    select n.citizen_id, c.citizen_id
+    select o.citizen_id, c.citizen_id
     from certificates as c
-    inner join numbered as n on c.certificate_id_no = n.id_no and c.citizen_id <> n.citizen_id
+    inner join owners as o on c.certificate_id_no = o.id_no and c.citizen_id <> o.citizen_id
 
     union
 
@@ -66,15 +67,40 @@ shared as (
 
 ),
 
+decided as (
+
+    select citizen_id
+    from standing_mentions
+    where id_no is not null and is_certain
+    group by citizen_id
+    having min(id_no) <> max(id_no) and bool_or(link_method = 'decision')
+
+),
+
+numbered as (
+
+    select
+        citizen_id, id_no, name,
+        count(*) as record_count,
+        bool_or(link_method = 'decision') as has_decision,
+        min(said_on) as said_on,
+        {{ gathered_records('m') }} as evidence
+    from standing_mentions as m
+    where id_no is not null and name is not null and is_certain
+        and citizen_id in (select citizen_id from suspects union select citizen_id from decided)
+    group by citizen_id, id_no, name
+
+),
+
 pairs as (
 
     select
         a.citizen_id,
         least(coalesce(a.said_on, {{ as_of() }}), coalesce(b.said_on, {{ as_of() }})) as said_on,
         {{ joined_evidence('a.evidence', 'b.evidence') }} as evidence
-    from shared
-    inner join numbered as a on shared.citizen_id = a.citizen_id
-    inner join numbered as b on shared.other_citizen_id = b.citizen_id and a.name = b.name and a.id_no <> b.id_no
+    from suspects
+    inner join numbered as a on suspects.citizen_id = a.citizen_id
+    inner join numbered as b on suspects.other_citizen_id = b.citizen_id and a.name = b.name and a.id_no <> b.id_no
     where a.record_count >= {{ parameter('several_records') }}
         and b.record_count >= {{ parameter('several_records') }}
 

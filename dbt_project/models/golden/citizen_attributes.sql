@@ -39,7 +39,7 @@ select
     'declared' as origin,
     d.source_system,
     d.source_table,
-    {{ last_of('d.source_record_id', ['d.said_on', 'd.source_record_id']) }} as source_record_id,
+    {{ last_of('d.source_record_id', 'd.said_on') }} as source_record_id,
     m.role,
     coalesce(d.is_withdrawn, false) as is_withdrawn,
     max(d.said_on) as said_on,

@@ -17,9 +17,11 @@ with paid as (
 
 ),
 
-reported_twice as (
+pairs as (
 
-    select distinct s.source_system, s.source_record_id
+    select
+        s.source_system, s.source_record_id, s.mention_key, o.mention_key as other_mention_key,
+        o.payee_citizen_id = s.payee_citizen_id as is_same_citizen
     from paid as s
     inner join {{ ref('zone_lands') }} as z on s.managing_district = z.statutory_district
     inner join paid as o
@@ -29,9 +31,25 @@ reported_twice as (
         and o.period_from = s.period_from
         and o.covered_months = s.covered_months
         and o.amount_yuan = s.amount_yuan
-    left join {{ ref('int_mentions__unioned') }} as sm on s.mention_key = sm.mention_key
-    left join {{ ref('int_mentions__unioned') }} as om on o.mention_key = om.mention_key
-    where o.payee_citizen_id = s.payee_citizen_id or om.name = sm.name
+
+),
+
+-- Names are looked up for these few payments only.
+payee_names as (
+
+    select mention_key, name
+    from {{ ref('int_mentions__unioned') }}
+    where mention_key in (select mention_key from pairs union select other_mention_key from pairs)
+
+),
+
+reported_twice as (
+
+    select distinct pairs.source_system, pairs.source_record_id
+    from pairs
+    left join payee_names as n on pairs.mention_key = n.mention_key
+    left join payee_names as o on pairs.other_mention_key = o.mention_key
+    where pairs.is_same_citizen or n.name = o.name
 
 )
 

@@ -2,20 +2,38 @@
 --
 -- The order in which statements compete stands in macros/golden/survivorship.sql, attribute by attribute.
 {% set rules = survivorship() %}
-with valued as (
+with by_system as (
 
     select
         citizen_id,
         attribute,
         value,
+        source_system,
         min(case when is_withdrawn then 1 else 0 end) as withdrawn_place,
         min(trust_place) as trust_place,
         min(validity_place) as validity_place,
-        count(distinct case when not is_withdrawn then source_system end) as agreeing_systems,
-        cast(sum(case when not is_withdrawn then record_count else 0 end) as bigint) as agreeing_records,
+        sum(case when not is_withdrawn then record_count else 0 end) as agreeing_records,
         coalesce(max(case when not is_withdrawn then {{ dbt.datediff(far_past(), 'said_on', 'day') }} end), 0) as said_day,
         coalesce(max(case when not is_withdrawn then {{ dbt.datediff(far_past(), 'seen_to', 'day') }} end), 0) as seen_day
     from {{ ref('int_statements__gathered') }}
+    group by citizen_id, attribute, value, source_system
+
+),
+
+valued as (
+
+    select
+        citizen_id,
+        attribute,
+        value,
+        min(withdrawn_place) as withdrawn_place,
+        min(trust_place) as trust_place,
+        min(validity_place) as validity_place,
+        sum(1 - withdrawn_place) as agreeing_systems,
+        cast(sum(agreeing_records) as bigint) as agreeing_records,
+        max(said_day) as said_day,
+        max(seen_day) as seen_day
+    from by_system
     group by citizen_id, attribute, value
 
 ),

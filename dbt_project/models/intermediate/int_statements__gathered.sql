@@ -38,7 +38,7 @@ folded as (
         birth_date_precision, has_own_number,
         count(*) as record_count,
         max(said_on) as said_on,
-        {{ last_of('source_record_id', ['said_on', 'seen_at', 'source_record_id']) }} as source_record_id,
+        {{ last_of('source_record_id', 'said_on') }} as source_record_id,
         min(cast(seen_at as date)) as seen_from,
         max(cast(seen_at as date)) as seen_to
     from linked
@@ -112,7 +112,7 @@ select
     min(trust_place) as trust_place,
     min(validity_place) as validity_place,
     sum(record_count) as record_count,
-    {{ last_of('source_record_id', ['said_on', 'seen_to', 'source_record_id']) }} as source_record_id,
+    {{ last_of('source_record_id', 'said_on') }} as source_record_id,
     max(said_on) as said_on,
     min(seen_from) as seen_from,
     max(seen_to) as seen_to
