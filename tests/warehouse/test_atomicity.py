@@ -1,0 +1,147 @@
+"""Killed at any moment, a publication leaves the old snapshot or the new one; readers never see half of either."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from conftest import passing_verdict
+from invented_candidate import AS_OF, build_candidate, change
+
+from warehouse import history, lake
+from warehouse.home import PROJECT, Home
+from warehouse.lake import open_published
+from warehouse.publish import publish
+from warehouse.rooms import PUBLISHED, RESTRICTED, rooms_of
+from warehouse.run import begin_run
+
+KILLS = 8
+
+# Every table carries the mark of its run here, so that a mixture of two runs would show.
+MARKS = {
+    "citizens": "managing_district",
+    "citizen_events": "date_precision",
+    "benefit_months": "benefit",
+    "care_visits": "kind",
+    "findings": "last_seen_run",
+}
+
+
+def candidate(home: Home, citizens: int = 400) -> str:
+    run_id = begin_run(home, AS_OF).run_id
+    work_file = build_candidate(home.work_file(run_id), run_id, citizens)
+    change(
+        work_file,
+        *(
+            f"UPDATE {room.relation} SET {MARKS[room.name]} = '{run_id}'"
+            for room in rooms_of(PUBLISHED)
+            if room.name in MARKS
+        ),
+        f"UPDATE golden.citizen_attributes SET rule = '{run_id}'",
+    )
+    return run_id
+
+
+def marks(home: Home) -> set[str]:
+    """The runs whose rows a reader sees in one transaction, over all marked tables."""
+    with open_published(home) as connection:
+        connection.execute("BEGIN")
+        parts = [f"SELECT {column} AS mark FROM {PUBLISHED}.civil.{table}" for table, column in MARKS.items()]
+        parts.append(f"SELECT max(run_id) FROM {PUBLISHED}.civil.runs")
+        return {row[0] for row in connection.execute(" UNION ".join(parts)).fetchall()}
+
+
+def start_publisher(home: Home, run_id: str) -> subprocess.Popen[str]:
+    folders = [str(PROJECT), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    child = subprocess.Popen(
+        [sys.executable, str(Path(__file__).parent / "publish_in_a_child.py"), str(home.root), run_id],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "begun\n"
+    return child
+
+
+def test_a_killed_publication_leaves_the_old_or_the_new_snapshot(home: Home) -> None:
+    chance = random.Random(20260120)
+    former = candidate(home)
+    publish(home.work_file(former), home, former, passing_verdict(home.work_file(former), former), AS_OF)
+    began = time.monotonic()
+    whole = candidate(home)
+    child = start_publisher(home, whole)
+    started = time.monotonic()
+    assert child.wait() == 0
+    seconds = time.monotonic() - started
+    assert marks(home) == {whole}
+    former, old, new = whole, 0, 0
+    for attempt in range(KILLS):
+        run_id = candidate(home)
+        child = start_publisher(home, run_id)
+        # Spread over the whole publication, its beginning and its end included.
+        time.sleep(seconds * (attempt + chance.random()) / KILLS)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        seen = marks(home)
+        assert seen in ({former}, {run_id})
+        assert history.published_counts(home)["citizens"] == 400
+        if seen == {run_id}:
+            former, new = run_id, new + 1
+        else:
+            old += 1
+        with lake.open_restricted(home) as connection:
+            chosen = connection.execute(f"SELECT DISTINCT rule FROM {RESTRICTED}.civil.citizen_attributes").fetchall()
+        # Evidence is whole too, and never behind the published tables.
+        assert chosen in ([(former,)], [(run_id,)])
+    assert old > 0, f"no publication was killed before its commit ({new} after it)"
+    last = candidate(home)
+    publish(home.work_file(last), home, last, passing_verdict(home.work_file(last), last), AS_OF)
+    assert marks(home) == {last}
+    assert time.monotonic() - began < 120
+
+
+def test_readers_during_publications_see_one_run(home: Home) -> None:
+    first = candidate(home, 100)
+    publish(home.work_file(first), home, first, passing_verdict(home.work_file(first), first), AS_OF)
+    seen: list[set[str]] = []
+    troubles: list[BaseException] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            try:
+                seen.append(marks(home))
+            except Exception as trouble:  # noqa: BLE001 - any error of a reader fails the test below
+                troubles.append(trouble)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    runs = [first]
+    try:
+        for _ in range(4):
+            runs.append(candidate(home, 100))
+            child = start_publisher(home, runs[-1])
+            assert child.wait() == 0
+    finally:
+        done.set()
+        for reader in readers:
+            reader.join()
+    assert not troubles
+    assert len(seen) > 4
+    assert all(len(marks_seen) == 1 for marks_seen in seen)
+    assert set().union(*seen) <= set(runs)
+
+
+def test_two_writers_wait_for_each_other(home: Home) -> None:
+    runs = [candidate(home, 50), candidate(home, 50)]
+    children = [start_publisher(home, run_id) for run_id in runs]
+    assert [child.wait() for child in children] == [0, 0]
+    assert {snapshot.run_id for snapshot in history.snapshots(home)} == set(runs)
