@@ -20,13 +20,17 @@ dibao_households as (
 
 ),
 
+-- Persons paid for as the household's own row tells; where it does not, as its members' rows do.
 insured_persons as (
 
-    select
-        m.managing_district, m.household_month, coalesce(m.citizen_id, m.source_system || '/' || m.source_record_id) as person
-    from {{ ref('household_members') }} as m
-    inner join dibao_households as h on m.household_key = h.household_key and m.household_month = h.household_month
-    where m.is_insured
+    select h.managing_district, h.household_month, coalesce(h.insured_count, m.insured_count, 0) as insured_count
+    from dibao_households as h
+    left join (
+        select household_key, household_month, count(*) as insured_count
+        from {{ ref('household_members') }}
+        where is_insured
+        group by household_key, household_month
+    ) as m on h.household_key = m.household_key and h.household_month = m.household_month
 
 ),
 
@@ -92,10 +96,8 @@ stay_months as (
         select month_start as stay_month
         from {{ months_between(
             "(select coalesce(min(checked_in_on), " ~ as_of() ~ ") from " ~ ref('bed_stays') ~ ")",
-            "(select coalesce(max(checked_out_on), " ~ as_of() ~ ") from " ~ ref('bed_stays') ~ ")"
+            "(select greatest(coalesce(max(checked_out_on), " ~ as_of() ~ "), " ~ as_of() ~ ") from " ~ ref('bed_stays') ~ ")"
         ) }} as every_month
-        union
-        select {{ month_of(as_of()) }}
     ) as m on m.stay_month between s.first_month and s.last_month
 
 ),
@@ -176,7 +178,7 @@ figures as (
     {{ figure("'dibao_households'", 'households', 'dibao_households', 'managing_district', 'household_month', 'count(*)', 'count(*)') }}
     union all
     {{ figure("'dibao_insured_persons'", 'persons', 'insured_persons', 'managing_district', 'household_month',
-        'count(distinct person)', 'count(distinct person)') }}
+        'sum(insured_count)', 'sum(insured_count)') }}
     union all
     {{ figure("'marriage_acts.' || act_code", 'acts', 'acts', 'office_district', month_of('event_date'), 'count(*)', 'count(*)') }}
     union all
