@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from airflow.sdk import Asset, Param, dag, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -9,8 +12,19 @@ from ingest.contract import RELEASED
 from ingest.registry import contracts
 from rongtong.assets import landing_asset
 
-RELEASED_SOURCES = [contract.source for contract in contracts() if contract.release == RELEASED]
-LANDINGS = [Asset(landing_asset(name)) for name in RELEASED_SOURCES]
+LANDINGS = [Asset(landing_asset(contract.source)) for contract in contracts() if contract.release == RELEASED]
+AS_OF = Param(None, type=["null", "string"], format="date", description="The day the findings speak of; empty: today")
+
+
+def take(step: Callable[..., Any], *arguments: object) -> Any:
+    """Take one step of the street; a foreseen trouble fails the task with its one sentence, without a retry."""
+    from rongtong import progress, steps
+    from warehouse.home import Home
+
+    try:
+        return step(Home.from_environment(), *arguments, progress.report)
+    except steps.FORESEEN as trouble:
+        raise AirflowFailException(str(trouble)) from None
 
 
 @dag(
@@ -18,93 +32,83 @@ LANDINGS = [Asset(landing_asset(name)) for name in RELEASED_SOURCES]
     catchup=False,
     max_active_runs=1,
     tags=["rongtong"],
-    params={
-        "as_of": Param(
-            None, type=["null", "string"], format="date", description="The day the findings speak of; empty: today"
-        )
-    },
+    params={"as_of": AS_OF},
     doc_md=__doc__,
 )
 def citizen_view() -> None:
     @task_group
-    def staging() -> str:
+    def staging() -> Any:
         @task
         def build_staging() -> str:
-            from rongtong import progress, steps
+            from rongtong import steps
             from warehouse.home import Home
 
             as_of = get_current_context()["params"]["as_of"]
-            home = Home.from_environment()
-            run_id = steps.begin(home, steps.parse_day(as_of) if as_of else steps.today())
-            steps.build_staging(home, run_id, progress.report)
-            return run_id
+            candidate = steps.begin(Home.from_environment(), steps.parse_day(as_of) if as_of else steps.today())
+            take(steps.build_staging, candidate)
+            return candidate
 
         return build_staging()
 
     @task_group
-    def identity(run_id: str) -> str:
+    def identity(candidate: Any) -> Any:
         @task
-        def resolve_citizens(run_id: str) -> str:
-            from rongtong import progress, steps
-            from warehouse.home import Home
+        def resolve_citizens(candidate: str) -> str:
+            from rongtong import steps
 
-            steps.resolve_citizens(Home.from_environment(), run_id, progress.report)
-            return run_id
+            take(steps.resolve_citizens, candidate)
+            return candidate
 
-        return resolve_citizens(run_id)
+        return resolve_citizens(candidate)
 
     @task_group
-    def golden(run_id: str) -> str:
+    def golden(candidate: Any) -> Any:
         @task
-        def build_golden(run_id: str) -> str:
-            from rongtong import progress, steps
-            from warehouse.home import Home
+        def build_golden(candidate: str) -> str:
+            from rongtong import steps
 
-            steps.build_room_of(Home.from_environment(), run_id, "golden", progress.report)
-            return run_id
+            take(steps.build_room_of, candidate, "golden")
+            return candidate
 
-        return build_golden(run_id)
+        return build_golden(candidate)
 
     @task_group
-    def findings(run_id: str) -> str:
+    def findings(candidate: Any) -> Any:
         @task
-        def build_findings(run_id: str) -> str:
-            from rongtong import progress, steps
-            from warehouse.home import Home
+        def build_findings(candidate: str) -> str:
+            from rongtong import steps
 
-            steps.build_room_of(Home.from_environment(), run_id, "findings", progress.report)
-            return run_id
+            take(steps.build_room_of, candidate, "findings")
+            return candidate
 
-        return build_findings(run_id)
+        return build_findings(candidate)
 
     @task_group
-    def gate(run_id: str) -> str:
+    def gate(candidate: Any) -> Any:
         @task
-        def audit_candidate(run_id: str) -> str:
-            from rongtong import progress, steps
-            from warehouse.home import Home
+        def audit_candidate(candidate: str) -> str:
+            from rongtong import steps
 
-            steps.audit_candidate(Home.from_environment(), run_id, progress.report)
-            return run_id
+            take(steps.audit_candidate, candidate)
+            return candidate
 
-        return audit_candidate(run_id)
+        return audit_candidate(candidate)
 
     @task_group
-    def published(run_id: str) -> None:
+    def published(candidate: Any) -> None:
         @task
-        def publish_snapshot(run_id: str) -> int:
-            from rongtong import progress, steps
-            from warehouse.home import Home
+        def publish_snapshot(candidate: str) -> int:
+            from rongtong import steps
 
-            outcome = steps.publish_snapshot(Home.from_environment(), run_id, progress.report)
-            if outcome is None:
+            snapshot = take(steps.publish_snapshot, candidate)
+            if snapshot is None:
                 # Trying again cannot help: the same candidate would get the same verdict.
                 raise AirflowFailException(
-                    f"the gate refused the candidate of run {run_id}: nothing was published; read the run's report.html"
+                    f"the gate refused the candidate of run {candidate}: nothing was published; read its report.html."
                 )
-            return outcome.snapshot_id
+            return int(snapshot.snapshot_id)
 
-        publish_snapshot(run_id)
+        publish_snapshot(candidate)
 
     published(gate(findings(golden(identity(staging())))))
 

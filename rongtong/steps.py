@@ -13,7 +13,8 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from expectations import gate
+from expectations.gate import GateFailed, audit
+from expectations.report import REPORT_FILE, render_text
 from identity.citizen_id import LedgerUnusable
 from identity.mention import MentionsUnusable
 from identity.model import ModelUnusable
@@ -39,6 +40,7 @@ CITY_TIME = ZoneInfo("Asia/Shanghai")
 KEPT_RUN_FOLDERS = 5
 FORESEEN = (
     RoomFailed,
+    GateFailed,
     ContractError,
     MentionsUnusable,
     ModelUnusable,
@@ -131,7 +133,7 @@ def build_room_of(home: Home, run_id: str, room: str, progress: ProgressCallback
 def audit_candidate(home: Home, run_id: str, progress: ProgressCallback | None = None) -> Verdict:
     """Judge the candidate; the verdict and its report are kept in the run's folder."""
     with _noting_failure(home, run_id):
-        return gate.audit(home.work_file(run_id), home, run_id, progress=progress)
+        return audit(home.work_file(run_id), home, run_id, progress=progress)
 
 
 def publish_snapshot(home: Home, run_id: str, progress: ProgressCallback | None = None) -> Snapshot | None:
@@ -182,8 +184,8 @@ def outcome_of(home: Home, run_id: str) -> dict[str, Any] | None:
         "passed": record.state is RunState.PUBLISHED,
         "verdict": verdict.summary if verdict.passed else record.reason,
         "snapshot_id": record.snapshot_id,
-        "report": str(gate.report_file(home, run_id)),
-        "breaches": gate.render_text(verdict),
+        "report": str(home.run_folder(run_id) / REPORT_FILE),
+        "breaches": render_text(verdict),
     }
 
 

@@ -1,0 +1,227 @@
+"""Citizen ids that survive runs: minted at random once, carried by the evidence that founded them, never used again.
+
+The ledger is a small database under the home. It keeps, per mention, the id it has and the first id it ever had (its
+origin), so that a wrong merge that is taken back gives both ids back. A mention whose name and number have both changed
+is another mention under an old key: it carries nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+LEDGER_FILE = "ledger.duckdb"
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS {l}.secret (fingerprint_key VARCHAR);
+CREATE TABLE IF NOT EXISTS {l}.citizen (
+    citizen_id VARCHAR PRIMARY KEY, first_run_id VARCHAR, sequence BIGINT, is_active BOOLEAN, number_print VARCHAR);
+CREATE TABLE IF NOT EXISTS {l}.member (
+    mention_key VARCHAR PRIMARY KEY, citizen_id VARCHAR, origin_id VARCHAR, name_print VARCHAR, number_print VARCHAR);
+CREATE TABLE IF NOT EXISTS {l}.redirect (
+    old_citizen_id VARCHAR, citizen_id VARCHAR, reason VARCHAR, run_id VARCHAR, happened_at TIMESTAMPTZ,
+    revoked_run_id VARCHAR);
+"""
+
+
+class LedgerUnusable(RuntimeError):
+    """The ledger of citizen ids cannot be opened or written; the message says why."""
+
+
+def mint() -> str:
+    """A new opaque citizen id: 80 random bits, nothing of the person in it."""
+    return "c_" + "".join(_ALPHABET[byte & 31] for byte in secrets.token_bytes(16))
+
+
+def assign_ids(connection: duckdb.DuckDBPyConnection, folder: Path, run_id: str) -> dict[str, int]:
+    """Give every cluster of ``clustered`` (mention, cluster, is_certain) its citizen id and write the ledger.
+
+    Creates ``cluster_ids`` (cluster, citizen_id, first_run_id) and ``redirects``. Returns counts: minted, kept, merged,
+    split, revived. The ledger changes in one transaction. Raises ``LedgerUnusable`` when the ledger is locked or broken.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = folder / LEDGER_FILE
+    try:
+        connection.execute(f"ATTACH '{_quoted(file)}' AS ledger")
+    except duckdb.Error as error:
+        kind = type(error).__name__
+        raise LedgerUnusable(
+            f"identity: the ledger of citizen ids cannot be opened ({kind}); end the other run that holds it."
+        ) from error
+    try:
+        return _assign(connection, run_id)
+    finally:
+        connection.execute("DETACH ledger")
+
+
+def _quoted(file: Path) -> str:
+    return str(file).replace("'", "''")
+
+
+def _assign(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int]:
+    connection.execute("BEGIN")
+    try:
+        connection.execute(_SCHEMA.format(l="ledger"))
+        if _count(connection, "SELECT count(*) FROM ledger.secret") == 0:
+            connection.execute("INSERT INTO ledger.secret VALUES (?)", [secrets.token_hex(16)])
+        connection.execute(
+            """
+            CREATE OR REPLACE TEMP TABLE kept_members AS
+            SELECT c.mention, c.cluster, c.is_certain, m.mention_key,
+                   md5((SELECT fingerprint_key FROM ledger.secret) || coalesce(m.name, '')) AS name_print,
+                   md5((SELECT fingerprint_key FROM ledger.secret) || m.id_no) AS number_print
+            FROM clustered AS c JOIN mentions AS m USING (mention);
+            CREATE OR REPLACE TEMP TABLE remembered AS
+            SELECT k.*, o.citizen_id, o.origin_id
+            FROM kept_members AS k JOIN ledger.member AS o USING (mention_key)
+            WHERE o.name_print = k.name_print OR o.number_print = k.number_print;
+            CREATE OR REPLACE TEMP TABLE cluster_prints AS
+            SELECT cluster, md5((SELECT fingerprint_key FROM ledger.secret) || number) AS number_print
+            FROM cluster_numbers WHERE number IS NOT NULL;
+            CREATE OR REPLACE TEMP TABLE candidates AS
+            WITH evidence AS (
+                SELECT cluster, origin_id AS citizen_id, is_certain::INT AS certain, 1 AS origin, 0 AS now FROM remembered
+                UNION ALL
+                SELECT cluster, citizen_id, 0, 0, 1 FROM remembered WHERE citizen_id IS NOT NULL
+                UNION ALL
+                SELECT p.cluster, c.citizen_id, 0, 0, 0 FROM cluster_prints AS p JOIN ledger.citizen AS c USING (number_print)
+            )
+            SELECT cluster, citizen_id, sum(certain) AS certain, sum(origin) AS origin, sum(now) AS now,
+                   coalesce(any_value(p.number_print) = any_value(c.number_print), false) AS same_number,
+                   any_value(c.sequence) AS sequence
+            FROM evidence JOIN ledger.citizen AS c USING (citizen_id) LEFT JOIN cluster_prints AS p USING (cluster)
+            WHERE citizen_id IS NOT NULL
+            GROUP BY cluster, citizen_id
+            """
+        )
+        counts = _choose(connection, run_id)
+        connection.execute("COMMIT")
+    except duckdb.Error:
+        connection.execute("ROLLBACK")
+        raise
+    return counts
+
+
+def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int]:
+    rows = connection.execute(
+        """
+        SELECT cluster, citizen_id FROM candidates
+        ORDER BY same_number DESC, certain DESC, origin DESC, now DESC, sequence, citizen_id, cluster
+        """
+    ).fetchall()
+    chosen: dict[int, str] = {}
+    taken: set[str] = set()
+    for cluster, citizen_id in rows:
+        if cluster not in chosen and citizen_id not in taken:
+            chosen[cluster] = citizen_id
+            taken.add(citizen_id)
+    everyone = [row[0] for row in connection.execute("SELECT cluster FROM cluster_numbers ORDER BY cluster").fetchall()]
+    fresh = [cluster for cluster in everyone if cluster not in chosen]
+    minted = {cluster: mint() for cluster in fresh}
+    _import_choice(connection, chosen, minted)
+    start = _count(connection, "SELECT coalesce(max(sequence), 0) FROM ledger.citizen")
+    connection.execute(
+        """
+        INSERT INTO ledger.citizen
+        SELECT citizen_id, ?, ? + row_number() OVER (ORDER BY cluster), false, NULL FROM cluster_choice WHERE is_minted
+        """,
+        [run_id, start],
+    )
+    return _record(connection, run_id, len(minted), len(chosen))
+
+
+def _import_choice(connection: duckdb.DuckDBPyConnection, chosen: dict[int, str], minted: dict[int, str]) -> None:
+    """Create temp table ``cluster_choice``: one row per cluster with its id and whether it was minted now."""
+    clusters = list(chosen) + list(minted)
+    table = pa.table(
+        {
+            "cluster": pa.array(clusters, pa.int64()),
+            "citizen_id": pa.array(list(chosen.values()) + list(minted.values()), pa.string()),
+            "is_minted": pa.array([False] * len(chosen) + [True] * len(minted), pa.bool_()),
+        }
+    )
+    connection.register("choice", table)
+    connection.execute("CREATE OR REPLACE TEMP TABLE cluster_choice AS SELECT * FROM choice")
+    connection.unregister("choice")
+
+
+def _record(connection: duckdb.DuckDBPyConnection, run_id: str, minted: int, kept: int) -> dict[str, int]:
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE retired AS
+        WITH gone AS (
+            SELECT citizen_id FROM ledger.citizen WHERE is_active AND citizen_id NOT IN (SELECT citizen_id FROM cluster_choice)
+        ),
+        followed AS (
+            SELECT gone.citizen_id AS old_citizen_id, c.citizen_id, count(*) AS members, sum(r.is_certain::INT) AS certain
+            FROM gone JOIN remembered AS r ON r.citizen_id = gone.citizen_id JOIN cluster_choice AS c USING (cluster)
+            GROUP BY ALL
+        )
+        SELECT old_citizen_id, citizen_id, count(*) OVER (PARTITION BY old_citizen_id) AS targets
+        FROM followed
+        QUALIFY row_number() OVER (PARTITION BY old_citizen_id ORDER BY certain DESC, members DESC, citizen_id) = 1
+        """
+    )
+    revived = _count(
+        connection,
+        "SELECT count(*) FROM cluster_choice JOIN ledger.citizen USING (citizen_id) WHERE NOT is_minted AND NOT is_active",
+    )
+    merged = _count(connection, "SELECT count(*) FROM retired WHERE targets = 1")
+    split = _count(connection, "SELECT count(*) FROM retired WHERE targets > 1")
+    connection.execute(
+        """
+        UPDATE ledger.redirect SET revoked_run_id = ?
+        WHERE revoked_run_id IS NULL AND old_citizen_id IN (SELECT citizen_id FROM cluster_choice)
+        """,
+        [run_id],
+    )
+    connection.execute(
+        """
+        INSERT INTO ledger.redirect
+        SELECT old_citizen_id, citizen_id, CASE WHEN targets = 1 THEN 'merge' ELSE 'split' END, ?, now(), NULL FROM retired
+        """,
+        [run_id],
+    )
+    # A redirect leads to a living id: what pointed to an id that is now retired follows it.
+    connection.execute(
+        """
+        UPDATE ledger.redirect SET citizen_id = retired.citizen_id FROM retired
+        WHERE ledger.redirect.citizen_id = retired.old_citizen_id AND ledger.redirect.revoked_run_id IS NULL
+          AND ledger.redirect.old_citizen_id <> retired.citizen_id
+        """
+    )
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE citizen_now AS
+        SELECT l.citizen_id, l.first_run_id, l.sequence, c.citizen_id IS NOT NULL AS is_active,
+               CASE WHEN c.citizen_id IS NULL THEN l.number_print ELSE p.number_print END AS number_print
+        FROM ledger.citizen AS l LEFT JOIN cluster_choice AS c USING (citizen_id) LEFT JOIN cluster_prints AS p USING (cluster);
+        CREATE OR REPLACE TEMP TABLE member_now AS
+        SELECT k.mention_key, c.citizen_id, coalesce(r.origin_id, c.citizen_id) AS origin_id, k.name_print, k.number_print
+        FROM kept_members AS k LEFT JOIN cluster_choice AS c USING (cluster) LEFT JOIN remembered AS r USING (mention_key)
+        WHERE c.citizen_id IS NOT NULL;
+        INSERT OR REPLACE INTO ledger.citizen BY NAME
+        SELECT n.* FROM citizen_now AS n JOIN ledger.citizen AS o USING (citizen_id)
+        WHERE (n.is_active, n.number_print) IS DISTINCT FROM (o.is_active, o.number_print);
+        INSERT OR REPLACE INTO ledger.member BY NAME
+        SELECT n.* FROM member_now AS n LEFT JOIN ledger.member AS o USING (mention_key)
+        WHERE o.mention_key IS NULL
+           OR (n.citizen_id, n.origin_id, n.name_print, n.number_print)
+              IS DISTINCT FROM (o.citizen_id, o.origin_id, o.name_print, o.number_print);
+        UPDATE ledger.member SET citizen_id = NULL
+        WHERE citizen_id IS NOT NULL AND mention_key NOT IN (SELECT mention_key FROM member_now);
+        CREATE OR REPLACE TEMP TABLE cluster_ids AS
+        SELECT c.cluster, c.citizen_id, l.first_run_id FROM cluster_choice AS c JOIN ledger.citizen AS l USING (citizen_id);
+        CREATE OR REPLACE TEMP TABLE redirects AS
+        SELECT old_citizen_id, citizen_id, reason, run_id, happened_at FROM ledger.redirect WHERE revoked_run_id IS NULL
+        """
+    )
+    return {"minted": minted, "kept": kept, "merged": merged, "split": split, "revived": revived}
+
+
+def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0

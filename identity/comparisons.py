@@ -1,0 +1,143 @@
+"""The comparisons of two nodes and their levels, best first: each level is a named SQL condition over _l and _r.
+
+Names are compared by character and by toneless sound. How rare a name is stands in its levels: agreeing on a name that
+many carry says little. ``unknown`` marks the pairs about which a comparison says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+COMMON_NAME = 12
+RARE_NAME = 1
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison: its name, when it says nothing, and its levels from best to worst."""
+
+    name: str
+    unknown: str
+    levels: tuple[tuple[str, str], ...]
+
+
+_AGREEMENT = "name_agreement(name_l, sound_l, name_r, sound_r)"
+COMPARISONS = (
+    Comparison(
+        "name",
+        "name_l IS NULL OR name_r IS NULL",
+        (
+            ("same_rare", f"list_has_any(names_l, names_r) AND greatest(name_count_l, name_count_r) <= {RARE_NAME}"),
+            (
+                "same_uncommon",
+                f"list_has_any(names_l, names_r) AND greatest(name_count_l, name_count_r) <= {COMMON_NAME}",
+            ),
+            ("same_common", "list_has_any(names_l, names_r)"),
+            ("same_sound", "list_has_any(sounds_l, sounds_r)"),
+            ("one_char", f"{_AGREEMENT} IN ('one_char', 'unreadable_char')"),
+            ("same_given", f"{_AGREEMENT} = 'same_given'"),
+            ("one_char_of_two", f"{_AGREEMENT} = 'one_char_of_two'"),
+            ("surname", "surname_sound_l = surname_sound_r"),
+            ("different", "ELSE"),
+        ),
+    ),
+    Comparison(
+        "number",
+        "len(numbers_l) = 0 OR len(numbers_r) = 0",
+        (
+            ("same", "list_has_any(numbers_l, numbers_r)"),
+            ("one_edit", "damerau_levenshtein(numbers_l[1], numbers_r[1]) <= 1"),
+            ("two_edits", "damerau_levenshtein(numbers_l[1], numbers_r[1]) <= 2"),
+            ("first_14", "substr(numbers_l[1], 1, 14) = substr(numbers_r[1], 1, 14)"),
+            ("different", "ELSE"),
+        ),
+    ),
+    Comparison(
+        "certificate",
+        "(len(certificates_l) = 0 AND len(certificates_r) = 0) OR len(claims_l) = 0 OR len(claims_r) = 0",
+        (("same", "list_has_any(claims_l, claims_r)"), ("different", "ELSE")),
+    ),
+    Comparison(
+        "document",
+        "len(documents_l) = 0 OR len(documents_r) = 0",
+        (("same", "list_has_any(documents_l, documents_r)"), ("different", "ELSE")),
+    ),
+    Comparison(
+        "birth",
+        "len(birth_years_l) = 0 OR len(birth_years_r) = 0",
+        (
+            ("same", "list_has_any(birth_days_l, birth_days_r)"),
+            ("near", "has_near_day(birth_days_l, birth_days_r)"),
+            ("within_70_days", "has_close_day(birth_days_l, birth_days_r)"),
+            ("same_year", "list_has_any(birth_years_l, birth_years_r)"),
+            ("different", "ELSE"),
+        ),
+    ),
+    Comparison("sex", "sex_l IS NULL OR sex_r IS NULL", (("same", "sex_l = sex_r"), ("different", "ELSE"))),
+    Comparison(
+        "phone",
+        "len(phones_l) = 0 OR len(phones_r) = 0",
+        (
+            ("same_rare", "list_has_any(rare_phones_l, rare_phones_r)"),
+            ("same_common", "list_has_any(phones_l, phones_r)"),
+            ("different", "ELSE"),
+        ),
+    ),
+    Comparison(
+        "address",
+        "len(addresses_l) = 0 OR len(addresses_r) = 0",
+        (
+            ("same_rare", "list_has_any(rare_addresses_l, rare_addresses_r)"),
+            ("same_common", "list_has_any(addresses_l, addresses_r)"),
+            ("different", "ELSE"),
+        ),
+    ),
+    Comparison(
+        "account",
+        "len(accounts_l) = 0 OR len(accounts_r) = 0",
+        (("same", "list_has_any(accounts_l, accounts_r)"), ("different", "ELSE")),
+    ),
+    Comparison(
+        "household",
+        "len(households_l) = 0 OR len(households_r) = 0",
+        (("same", "list_has_any(households_l, households_r)"), ("different", "ELSE")),
+    ),
+    Comparison(
+        "kin",
+        "len(kin_sounds_l) = 0 OR len(kin_sounds_r) = 0",
+        (
+            ("same_kin", "list_has_any(kin_l, kin_r)"),
+            ("same_kin_name", "list_has_any(kin_sounds_l, kin_sounds_r)"),
+            ("different", "ELSE"),
+        ),
+    ),
+    Comparison(
+        "district",
+        "len(districts_l) = 0 OR len(districts_r) = 0",
+        (("same", "list_has_any(districts_l, districts_r)"), ("different", "ELSE")),
+    ),
+)
+
+# Name levels that can be one person's name written twice; the others are never linked without a person's decision.
+NAME_AGREES = ("same_rare", "same_uncommon", "same_common", "same_sound", "one_char", "same_given")
+NAME_SAME = ("same_rare", "same_uncommon", "same_common", "same_sound")
+
+COMPARED_COLUMNS = (
+    "name", "names", "sound", "sounds", "surname_sound", "name_count", "numbers", "certificates", "claims", "documents",
+    "birth_days", "birth_years", "sex", "phones", "rare_phones", "addresses", "rare_addresses", "accounts", "households",
+    "kin", "kin_sounds", "districts",
+)  # fmt: skip
+
+MACROS = """
+CREATE OR REPLACE MACRO has_near_day(a, b) AS
+    len(list_filter(a, lambda x: len(list_filter(b, lambda y: is_near_day(x, y))) > 0)) > 0;
+CREATE OR REPLACE MACRO has_close_day(a, b) AS
+    len(list_filter(a, lambda x: len(list_filter(b, lambda y: abs(date_diff('day', x, y)) <= 70)) > 0)) > 0;
+"""
+
+
+def create_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the macros that the levels name (those of names and claims are created by their own modules)."""
+    connection.execute(MACROS)

@@ -1,0 +1,67 @@
+"""What must never be one person, each with its reason: two parties of one record, two members of one month's file, a
+mention and the owner of a number it carries wrongly. Two different sound numbers are held apart by the clustering.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import duckdb
+
+from identity.cluster import Constraints
+
+
+def create_cannot_links(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``cannot_links``: pairs of nodes (left_node < right_node) of which one has no sound number, and the reason."""
+    connection.execute(
+        """
+        CREATE OR REPLACE TABLE cannot_links AS
+        WITH parties AS (
+            SELECT 'r' || m.record_key AS company, o.node, o.kind, 'two parties of one record' AS reason
+            FROM node_of AS o JOIN mentions AS m USING (mention)
+            UNION ALL
+            SELECT 'h' || m.household_key || '|' || m.source_table || '|' || m.said_on, o.node, o.kind,
+                   'two members of one household in one month'
+            FROM node_of AS o JOIN mentions AS m USING (mention)
+            WHERE m.role = 'member' AND m.household_key IS NOT NULL AND NOT m.is_withdrawn
+        ),
+        together AS (
+            SELECT DISTINCT company, node, kind, reason FROM parties
+            QUALIFY count(*) OVER (PARTITION BY company) > 1
+        ),
+        mistaken AS (
+            SELECT o.node, n.node AS owner_node, 'the number belongs to another person' AS reason
+            FROM number_links AS l JOIN node_of AS o USING (mention)
+            JOIN node_numbers AS n ON n.node_key = 'anchor|' || l.id_no
+            WHERE NOT starts_with(l.reason, 'id')
+        )
+        SELECT least(a.node, b.node) AS left_node, greatest(a.node, b.node) AS right_node, min(a.reason) AS reason
+        FROM together AS a JOIN together AS b ON a.company = b.company AND a.node < b.node
+        WHERE a.kind <> 'anchor' OR b.kind <> 'anchor'
+        GROUP BY ALL
+        UNION
+        SELECT least(node, owner_node), greatest(node, owner_node), min(reason) FROM mistaken
+        WHERE node <> owner_node GROUP BY ALL
+        """
+    )
+
+
+def read_constraints(connection: duckdb.DuckDBPyConnection) -> Constraints:
+    """The constraints that touch a candidate pair's component: numbers of nodes and pairs to keep apart."""
+    numbers = dict(
+        connection.execute(
+            "SELECT node, number FROM nodes WHERE number IS NOT NULL"
+            " AND node IN (SELECT left_node FROM edges UNION SELECT right_node FROM edges)"
+        ).fetchall()
+    )
+    apart: dict[int, dict[int, str]] = defaultdict(dict)
+    rows = connection.execute(
+        "SELECT left_node, right_node, min(reason) FROM cannot_links"
+        " WHERE left_node IN (SELECT left_node FROM edges UNION SELECT right_node FROM edges)"
+        " AND right_node IN (SELECT left_node FROM edges UNION SELECT right_node FROM edges)"
+        " GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    for left, right, reason in rows:
+        apart[left][right] = reason
+        apart[right][left] = reason
+    return Constraints(numbers=numbers, apart=dict(apart))

@@ -1,0 +1,155 @@
+"""Collapse mentions into nodes and describe each node by what all its mentions say (its profile)."""
+
+from __future__ import annotations
+
+import duckdb
+
+from identity import thresholds
+from identity.han import UNREADABLE
+
+
+def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``node_members`` (one row per named mention) and ``nodes`` (one row per node).
+
+    Kinds: anchor (a sound number and the names that agree with it), conflict (a sound number under a name that does not
+    agree), document (another identity document), residual (everything else), withdrawn (void records only).
+    A household's months, an account's payments and a phone's repetitions are one residual node each.
+    """
+    connection.execute(
+        """
+        CREATE OR REPLACE TABLE node_members AS
+        WITH named_twice AS (
+            SELECT record_key, name FROM mentions WHERE name IS NOT NULL GROUP BY ALL HAVING count(*) > 1
+        ),
+        keyed AS (
+            SELECT m.mention, m.is_withdrawn, l.reason,
+                CASE
+                    WHEN starts_with(l.reason, 'id') THEN 'anchor'
+                    WHEN m.is_withdrawn THEN 'withdrawn'
+                    WHEN starts_with(l.reason, 'conflict') AND l.reason <> 'conflict:placeholder' THEN 'conflict'
+                    WHEN m.other_document_no IS NOT NULL THEN 'document'
+                    ELSE 'residual'
+                END AS kind,
+                m.id_no, s.sound, m.other_document_no,
+                concat_ws('|', m.name, 'n', m.damaged_id_no, 'c', m.certificate_id_no, 'd', m.other_document_no,
+                    'i', m.id_no, 'b', m.birth_date, m.birth_date_precision, 's', m.sex,
+                    'p', coalesce(m.household_key, 'a' || m.bank_account,
+                                  CASE WHEN len(m.phones) > 0 THEN array_to_string(m.phones, '/') END,
+                                  m.birth_day || m.address, m.mention_key),
+                    CASE WHEN t.name IS NOT NULL THEN m.mention_key END) AS content
+            FROM mentions AS m
+            LEFT JOIN sounds AS s USING (name)
+            LEFT JOIN number_links AS l USING (mention)
+            LEFT JOIN named_twice AS t ON t.record_key = m.record_key AND t.name = m.name
+            WHERE m.name IS NOT NULL OR l.reason = 'id+no_name'
+        )
+        SELECT mention, is_withdrawn, kind, reason,
+            CASE kind
+                WHEN 'anchor' THEN 'anchor|' || id_no
+                WHEN 'conflict' THEN 'conflict|' || id_no || '|' || sound
+                WHEN 'document' THEN 'document|' || other_document_no || '|' || sound
+                ELSE kind || '|' || content
+            END AS node_key
+        FROM keyed
+        """
+    )
+    # A node whose mentions are all withdrawn founds nothing, whatever number they carry.
+    connection.execute(
+        """
+        CREATE OR REPLACE TABLE node_numbers AS
+        SELECT node_key, row_number() OVER (ORDER BY node_key) AS node,
+               CASE WHEN bool_and(is_withdrawn) THEN 'withdrawn' ELSE any_value(kind) END AS kind
+        FROM node_members GROUP BY node_key;
+        CREATE OR REPLACE TABLE node_of AS
+        SELECT mention, node, node_numbers.kind, is_withdrawn, reason FROM node_members JOIN node_numbers USING (node_key);
+        """
+    )
+    _describe(connection)
+    _find_kin(connection)
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TABLE nodes AS
+        SELECT
+            p.*, s.sound, s.surname_sound, s.surname, s.given,
+            coalesce(k.kin, []) AS kin, coalesce(k.kin_sounds, []) AS kin_sounds,
+            CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END AS number,
+            kind IN ('anchor', 'conflict', 'document')
+                OR (kind = 'residual' AND len(birth_days) > 0 AND length(p.name) >= 2
+                    AND NOT regexp_matches(p.name, '[{UNREADABLE}]')) AS is_founder
+        FROM profiles AS p JOIN sounds AS s USING (name) LEFT JOIN kin_lists AS k USING (node)
+        """
+    )
+
+
+def _describe(connection: duckdb.DuckDBPyConnection) -> None:
+    """Profiles: sorted lists, so that neither row order nor threads change them."""
+    connection.execute(
+        """
+        CREATE OR REPLACE TABLE profiles AS
+        WITH said AS (
+            SELECT o.node, o.kind, m.*, coalesce(m.birth_day, CASE WHEN o.kind = 'anchor' THEN m.number_birth END) AS born
+            FROM node_of AS o JOIN mentions AS m USING (mention)
+            WHERE m.name IS NOT NULL AND (NOT o.is_withdrawn OR o.kind = 'withdrawn')
+        ),
+        main_names AS (
+            SELECT node, name FROM said GROUP BY node, name
+            QUALIFY row_number() OVER (PARTITION BY node ORDER BY count(*) DESC, name) = 1
+        ),
+        lists AS (
+            SELECT node, any_value(kind) AS kind, count(*) AS mention_count, min(mention) AS first_mention,
+                min(id_no) AS own_number,
+                list_sort(list(DISTINCT name)) AS names,
+                list_sort(list(DISTINCT sound)) AS sounds,
+                coalesce(list_sort(list_distinct(list_concat(
+                    list(DISTINCT born) FILTER (born IS NOT NULL),
+                    list(DISTINCT number_birth) FILTER (kind = 'anchor' AND number_birth IS NOT NULL)))), []) AS birth_days,
+                coalesce(list_sort(list(DISTINCT year(birth_date)) FILTER (birth_date IS NOT NULL)), []) AS birth_years,
+                CASE WHEN any_value(kind) = 'anchor' THEN min(number_sex)
+                     WHEN count(DISTINCT sex) FILTER (sex IN ('male', 'female')) = 1 THEN min(sex) END AS sex,
+                coalesce(list_sort(list(DISTINCT damaged_id_no) FILTER (damaged_id_no IS NOT NULL)), []) AS damaged,
+                coalesce(list_sort(list(DISTINCT certificate_id_no) FILTER (certificate_id_no IS NOT NULL)), []) AS certificates,
+                coalesce(list_sort(list(DISTINCT other_document_no) FILTER (other_document_no IS NOT NULL)), []) AS documents,
+                coalesce(list_sort(list_distinct(flatten(list(phones)))), []) AS phones,
+                coalesce(list_sort(list(DISTINCT address) FILTER (address IS NOT NULL)), []) AS addresses,
+                coalesce(list_sort(list(DISTINCT bank_account) FILTER (bank_account IS NOT NULL)), []) AS accounts,
+                coalesce(list_sort(list(DISTINCT household_key) FILTER (household_key IS NOT NULL)), []) AS households,
+                list_sort(list_distinct(list_concat(
+                    coalesce(list(DISTINCT hukou_district) FILTER (hukou_district IS NOT NULL), []),
+                    coalesce(list(DISTINCT managing_district) FILTER (managing_district IS NOT NULL), [])))) AS districts
+            FROM said JOIN sounds USING (name) GROUP BY node
+        )
+        SELECT lists.*, main_names.name FROM lists JOIN main_names USING (node)
+        """
+    )
+
+
+def _find_kin(connection: duckdb.DuckDBPyConnection) -> None:
+    """Anchors and sounds named beside a node: on its records and in its households."""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TABLE company AS
+        WITH groups AS (
+            SELECT DISTINCT 'r' || m.record_key AS company, o.node, m.name
+            FROM node_of AS o JOIN mentions AS m USING (mention) WHERE NOT o.is_withdrawn OR o.kind = 'withdrawn'
+            UNION
+            SELECT DISTINCT 'h' || m.household_key, o.node, m.name
+            FROM node_of AS o JOIN mentions AS m USING (mention)
+            WHERE m.household_key IS NOT NULL AND (NOT o.is_withdrawn OR o.kind = 'withdrawn')
+        )
+        SELECT * FROM groups
+        WHERE name IS NOT NULL
+        QUALIFY count(*) OVER (PARTITION BY company) BETWEEN 2 AND {thresholds.KIN_GROUP_LIMIT}
+        """
+    )
+    connection.execute(
+        """
+        CREATE OR REPLACE TABLE kin_lists AS
+        SELECT a.node, list_sort(list(DISTINCT b.node) FILTER (n.kind = 'anchor')) AS kin,
+               list_sort(list(DISTINCT s.sound)) AS kin_sounds
+        FROM company AS a
+        JOIN company AS b ON a.company = b.company AND a.node <> b.node AND a.name <> b.name
+        JOIN node_numbers AS n ON n.node = b.node
+        JOIN sounds AS s ON s.name = b.name
+        GROUP BY a.node
+        """
+    )

@@ -1,0 +1,313 @@
+"""The room's door: who is who among the mentions of a run, why, and under which citizen id."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from identity import blocking, claims, comparisons, han, score, thresholds
+from identity.citizen_id import assign_ids
+from identity.cluster import Partition, attach_weak, join_founders
+from identity.constraints import create_cannot_links, read_constraints
+from identity.mention import read_mentions
+from identity.model import Parameters, level_number
+from identity.nodes import create_nodes
+from identity.sound import create_sounds
+from warehouse.duck import connect
+from warehouse.home import Home
+
+Progress = Callable[[int, int | None, str], None]
+STEPS = (
+    "read mentions",
+    "weigh numbers",
+    "propose pairs",
+    "score pairs",
+    "cluster",
+    "carry citizen ids",
+    "write links",
+)
+
+
+@dataclass(frozen=True)
+class ResolveResult:
+    """What one run of the room did: mentions, nodes and pairs, citizens, links by method, changes of ids, seconds."""
+
+    mentions: int
+    nodes: int
+    pairs: int
+    citizens: int
+    by_method: dict[str, int]
+    review_pairs: int
+    ids: dict[str, int]
+    parameters: str
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def resolve(
+    work_file: Path, home: Home, run_id: str, progress: Progress | None = None, parameters: Parameters | None = None
+) -> ResolveResult:
+    """Link the mentions of ``work_file`` and write its schema ``identity``; ids come from the home's ledger.
+
+    ``progress`` is told (steps done, steps, step). ``parameters`` default to the newest trained artefact. Raises
+    ``MentionsUnusable``, ``ModelUnusable`` or ``LedgerUnusable``, each with one sentence that says what to mend.
+    """
+    used = parameters or Parameters.latest()
+    clock = _Clock(progress)
+    scratch = home.private_folder(home.identity)
+    connection = connect(temp_folder=scratch / "spill")
+    try:
+        connection.execute(f"ATTACH '{str(work_file).replace(chr(39), chr(39) * 2)}' AS work")
+        total = read_mentions(connection, "work")
+        clock.done()
+        prepare(connection)
+        clock.done()
+        pairs = blocking.create_pairs(connection)
+        create_cannot_links(connection)
+        clock.done()
+        score.score_pairs(connection, used)
+        clock.done()
+        partition = _cluster(connection)
+        clock.done()
+        ids = assign_ids(connection, home.identity, run_id)
+        clock.done()
+        _write(connection, partition)
+        by_method = dict(
+            connection.execute(
+                "SELECT link_method, count(*) FROM work.identity.mention_links GROUP BY 1 ORDER BY 1"
+            ).fetchall()
+        )
+        clock.done()
+        return ResolveResult(
+            mentions=total,
+            nodes=_count(connection, "nodes"),
+            pairs=pairs,
+            citizens=_count(connection, "work.identity.citizens"),
+            by_method=by_method,
+            review_pairs=_count(connection, "work.identity.review_pairs"),
+            ids=ids,
+            parameters=used.source,
+            seconds=clock.seconds,
+        )
+    finally:
+        connection.close()
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """From table ``mentions`` to comparable ``nodes``: sounds, owners of numbers, collapse, profiles."""
+    han.create_macros(connection)
+    create_sounds(connection)
+    claims.create_claims(connection)
+    comparisons.create_macros(connection)
+    claims.disown_numbers_of_kin(connection)
+    create_nodes(connection)
+    score.create_comparable_nodes(connection)
+
+
+class _Clock:
+    """Seconds of every step, and progress reports."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
+        self.started = time.monotonic()
+
+    def done(self) -> None:
+        step = STEPS[len(self.seconds)]
+        now = time.monotonic()
+        self.seconds[step] = round(now - self.started, 3)
+        self.started = now
+        if self.progress is not None:
+            self.progress(len(self.seconds), len(STEPS), step)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def is_linkable() -> str:
+    """SQL over ``scored_pairs``: could this pair be one person's name at all, with support enough for a changed name?
+
+    A name that differs by more than its sound (a sibling's may) needs support of its own person: birth date, document,
+    account or a number nearly the same.
+    """
+    same = ", ".join(str(level_number("name", level)) for level in comparisons.NAME_SAME)
+    agrees = ", ".join(str(level_number("name", level)) for level in comparisons.NAME_AGREES)
+    own = (
+        f"gamma_birth >= {level_number('birth', 'near')} OR gamma_number >= {level_number('number', 'two_edits')}"
+        f" OR gamma_account = {level_number('account', 'same')} OR gamma_document = {level_number('document', 'same')}"
+        f" OR gamma_certificate = {level_number('certificate', 'same')}"
+    )
+    return f"(gamma_name IN ({same}) OR (gamma_name IN ({agrees}) AND ({own})))"
+
+
+def _cluster(connection: duckdb.DuckDBPyConnection) -> Partition:
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TABLE edges AS
+        SELECT s.left_node, s.right_node, s.match_weight, l.is_founder AS left_founds, r.is_founder AS right_founds
+        FROM scored_pairs AS s JOIN nodes AS l ON l.node = left_node JOIN nodes AS r ON r.node = right_node
+        WHERE {is_linkable()}
+          AND s.match_weight >= CASE WHEN l.is_founder AND r.is_founder THEN {thresholds.LINK_WEIGHT}
+                                     ELSE {thresholds.WEAK_LINK_WEIGHT} END
+        """
+    )
+    constraints = read_constraints(connection)
+    strong = connection.execute(
+        "SELECT match_weight, left_node, right_node FROM edges WHERE left_founds AND right_founds"
+    ).fetchall()
+    weak = connection.execute(
+        """
+        SELECT match_weight, CASE WHEN left_founds THEN right_node ELSE left_node END,
+               CASE WHEN left_founds THEN left_node ELSE right_node END
+        FROM edges WHERE left_founds <> right_founds
+        """
+    ).fetchall()
+    partition = attach_weak(weak, join_founders(strong, constraints), constraints)
+    moved = list(partition.root)
+    joined = partition.joined
+    connection.register(
+        "moves",
+        pa.table(
+            {
+                "node": pa.array(moved, pa.int64()),
+                "cluster": pa.array([partition.find(node) for node in moved], pa.int64()),
+            }
+        ),
+    )
+    connection.register(
+        "joins",
+        pa.table(
+            {
+                "node": pa.array(list(joined), pa.int64()),
+                "match_weight": pa.array([edge[0] for edge in joined.values()], pa.float64()),
+                "left_node": pa.array([edge[1] for edge in joined.values()], pa.int64()),
+                "right_node": pa.array([edge[2] for edge in joined.values()], pa.int64()),
+            }
+        ),
+    )
+    connection.execute(
+        """
+        CREATE OR REPLACE TABLE node_clusters AS
+        SELECT nodes.node, nodes.kind, nodes.number, nodes.is_founder,
+               CASE WHEN moves.cluster IS NOT NULL THEN moves.cluster WHEN nodes.is_founder THEN nodes.node END AS cluster,
+               joins.match_weight
+        FROM nodes LEFT JOIN moves USING (node) LEFT JOIN joins USING (node);
+        CREATE OR REPLACE TABLE cluster_numbers AS
+        SELECT cluster, min(number) AS number FROM node_clusters WHERE cluster IS NOT NULL GROUP BY cluster;
+        CREATE OR REPLACE TABLE clustered AS
+        SELECT o.mention, c.cluster,
+               o.kind = 'anchor' AND NOT coalesce(o.reason, '') IN ('id+no_name') AS is_certain
+        FROM node_of AS o JOIN node_clusters AS c USING (node) WHERE c.cluster IS NOT NULL
+        """
+    )
+    connection.unregister("moves")
+    connection.unregister("joins")
+    return partition
+
+
+def _write(connection: duckdb.DuckDBPyConnection, partition: Partition) -> None:
+    """Write schema ``identity`` of the work file in one transaction."""
+    weights = " ".join(f"WHEN '{reason}' THEN {weight}" for reason, weight in thresholds.NUMBER_WEIGHTS.items())
+    confidence = " ".join(f"WHEN '{reason}' THEN {value}" for reason, value in thresholds.NUMBER_CONFIDENCE.items())
+    connection.register(
+        "put_off",
+        pa.table(
+            {
+                "match_weight": pa.array([row[0] for row in partition.review], pa.float64()),
+                "left_node": pa.array([row[1] for row in partition.review], pa.int64()),
+                "right_node": pa.array([row[2] for row in partition.review], pa.int64()),
+                "reason": pa.array([row[3] for row in partition.review], pa.string()),
+            }
+        ),
+    )
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE links AS
+        WITH sizes AS (SELECT cluster, count(*) AS mentions FROM clustered GROUP BY cluster)
+        SELECT
+            m.mention, m.mention_key, i.citizen_id,
+            CASE
+                WHEN i.citizen_id IS NULL THEN 'unresolved'
+                WHEN z.mentions = 1 THEN 'single'
+                WHEN o.kind = 'anchor' THEN 'identity_number'
+                WHEN c.match_weight IS NOT NULL THEN 'probabilistic'
+                WHEN c.kind IN ('document', 'conflict') THEN 'identity_number'
+                ELSE 'probabilistic'
+            END AS link_method,
+            CASE
+                WHEN o.kind = 'anchor' THEN CASE o.reason {weights} END
+                -- Whoever founds a cluster that others join has no weight of its own: what was found identical speaks.
+                WHEN i.citizen_id IS NOT NULL AND z.mentions > 1 THEN
+                    coalesce(c.match_weight, {thresholds.IDENTICAL_MENTIONS_WEIGHT})
+                ELSE c.match_weight
+            END AS match_weight,
+            coalesce(i.citizen_id IS NOT NULL AND k.is_certain, false) AS is_certain,
+            CASE
+                WHEN m.name IS NULL AND o.mention IS NULL THEN 'no person is named'
+                WHEN o.kind = 'anchor' THEN o.reason
+                WHEN i.citizen_id IS NULL AND m.is_withdrawn THEN 'a withdrawn record founds nobody'
+                WHEN i.citizen_id IS NULL THEN 'too little to tell who this is'
+                WHEN c.match_weight IS NOT NULL THEN coalesce(o.reason || '; ', '') || 'evidence of name and circumstances'
+                WHEN c.kind = 'document' THEN 'document'
+                ELSE coalesce(o.reason, 'full name and birth date')
+            END AS reason,
+            CASE
+                WHEN o.kind = 'anchor' THEN CASE o.reason {confidence} END
+                WHEN c.match_weight IS NOT NULL THEN
+                    least({thresholds.PROBABILISTIC_CONFIDENCE_CAP}, pow(2, c.match_weight) / (1 + pow(2, c.match_weight)))
+                ELSE {thresholds.SINGLE_CONFIDENCE}
+            END AS confidence
+        FROM mentions AS m
+        LEFT JOIN node_of AS o USING (mention)
+        LEFT JOIN node_clusters AS c USING (node)
+        LEFT JOIN clustered AS k ON k.mention = m.mention
+        LEFT JOIN cluster_ids AS i ON i.cluster = c.cluster
+        LEFT JOIN sizes AS z ON z.cluster = c.cluster
+        """
+    )
+    columns = ", ".join(f"gamma_{c.name}, weight_{c.name}" for c in comparisons.COMPARISONS)
+    connection.execute(
+        f"""
+        BEGIN;
+        CREATE SCHEMA IF NOT EXISTS work.identity;
+        CREATE OR REPLACE TABLE work.identity.mention_links AS
+        SELECT mention_key, citizen_id, link_method, match_weight, is_certain, reason FROM links ORDER BY mention_key;
+        CREATE OR REPLACE TABLE work.identity.citizens AS
+        SELECT i.citizen_id, round(avg(l.confidence), 4) AS identity_confidence, any_value(n.number) AS id_no,
+               any_value(i.first_run_id) AS first_run_id
+        FROM cluster_ids AS i JOIN cluster_numbers AS n USING (cluster) JOIN links AS l USING (citizen_id)
+        GROUP BY i.citizen_id ORDER BY i.citizen_id;
+        CREATE OR REPLACE TABLE work.identity.redirects AS SELECT * FROM redirects ORDER BY old_citizen_id;
+        CREATE OR REPLACE TABLE work.identity.review_pairs AS
+        WITH undecided AS (
+            SELECT left_node, right_node, match_weight, 'the evidence does not suffice' AS reason
+            FROM scored_pairs AS s
+            WHERE match_weight >= {thresholds.REVIEW_WEIGHT}
+              AND NOT EXISTS (SELECT 1 FROM edges AS e WHERE e.left_node = s.left_node AND e.right_node = s.right_node)
+              AND NOT EXISTS (SELECT 1 FROM cannot_links AS a
+                              WHERE a.left_node = s.left_node AND a.right_node = s.right_node)
+            UNION ALL
+            SELECT least(left_node, right_node), greatest(left_node, right_node), match_weight, reason FROM put_off
+        )
+        SELECT l.mention_key AS mention_key_l, r.mention_key AS mention_key_r, u.match_weight, min(u.reason) AS reason
+        FROM undecided AS u
+        JOIN nodes AS ln ON ln.node = u.left_node JOIN mentions AS l ON l.mention = ln.first_mention
+        JOIN nodes AS rn ON rn.node = u.right_node JOIN mentions AS r ON r.mention = rn.first_mention
+        JOIN node_clusters AS lc ON lc.node = u.left_node JOIN node_clusters AS rc ON rc.node = u.right_node
+        WHERE lc.cluster IS DISTINCT FROM rc.cluster OR lc.cluster IS NULL
+        GROUP BY ALL ORDER BY u.match_weight DESC, 1, 2;
+        CREATE OR REPLACE TABLE work.identity.scored_pairs AS
+        SELECT l.mention_key AS mention_key_l, r.mention_key AS mention_key_r, s.match_weight, p.rules, {columns}
+        FROM scored_pairs AS s JOIN pairs AS p USING (left_node, right_node)
+        JOIN nodes AS ln ON ln.node = s.left_node JOIN mentions AS l ON l.mention = ln.first_mention
+        JOIN nodes AS rn ON rn.node = s.right_node JOIN mentions AS r ON r.mention = rn.first_mention;
+        COMMIT;
+        """
+    )
+    connection.unregister("put_off")

@@ -1,0 +1,88 @@
+"""Every number that decides about links, with its name. Trained parameters are not here: they are a dated artefact."""
+
+# A candidate pair whose match weight reaches this is a link, if no constraint forbids it.
+LINK_WEIGHT = 8.0
+# A mention that founds nobody (no document, no full birth date) needs this much: it brings less to check it by.
+WEAK_LINK_WEIGHT = 8.0
+# From here up to the link weight a pair is undecided and waits for a person.
+REVIEW_WEIGHT = 2.0
+# Two best partners nearer to each other than this are a tie: both go to review, neither is taken.
+TIE_MARGIN = 3.0
+
+# Declared weight (bits) of mentions that collapse because name, birth date and the rest say the same.
+IDENTICAL_MENTIONS_WEIGHT = 20.0
+
+# Declared match weights of deterministic links (bits), by how the name agrees with the owner of the number.
+NUMBER_WEIGHTS = {
+    "id": 40.0,
+    "id+same_sound": 34.0,
+    "id+one_char": 30.0,
+    "id+unreadable_char": 30.0,
+    "id+same_given": 28.0,
+    "id+surname_syllable": 26.0,
+    "id+birth": 26.0,
+    "id+no_name": 20.0,
+}
+# Certainty of a link by number, by the same reasons; a probabilistic link takes the probability of its weight, capped.
+NUMBER_CONFIDENCE = {
+    "id": 0.999,
+    "id+same_sound": 0.995,
+    "id+one_char": 0.99,
+    "id+unreadable_char": 0.99,
+    "id+same_given": 0.98,
+    "id+surname_syllable": 0.97,
+    "id+birth": 0.95,
+    "id+no_name": 0.9,
+}
+SINGLE_CONFIDENCE = 0.9
+PROBABILISTIC_CONFIDENCE_CAP = 0.98
+
+# A sound number under so many names that do not agree with one another is a placeholder, unless its owner's name
+# stands on at least the given share of the places that carry the number.
+PLACEHOLDER_NAMES = 3
+PLACEHOLDER_OWNER_SHARE = 0.5
+# How the claims of names to one number are weighed against each other (points per place).
+CLAIM_POINTS_BIRTH_AGREES = 2
+CLAIM_POINTS_BIRTH_DIFFERS = -4
+CLAIM_POINTS_SEX_DIFFERS = -4
+# A best claim with no more points than this is no claim: birth date and sex both speak against it.
+CLAIM_FLOOR = -6
+
+# A blocking key carried by more nodes than this is too common to propose pairs.
+BLOCK_LIMITS = {
+    "sound_birth": 40,
+    "sound_phone": 30,
+    "sound_address": 30,
+    "sound_household": 30,
+    "sound_account": 30,
+    "sound_kin": 30,
+    "sound_kin_name": 30,
+    "sound_number_head": 60,
+    "number_claim": 20,
+    "number_first14": 30,
+    "number_last8": 30,
+    "number_ends": 30,
+    "surname_phone": 12,
+    "surname_kin": 20,
+    "surname_household": 20,
+    "surname_address_birth_year": 12,
+    "account": 6,
+    "birth_phone": 12,
+    "birth_address": 12,
+    "birth_kin": 12,
+    "given_birth": 20,
+    "surname_birth": 60,
+    "sound_district": 4,
+    "sound_alone": 3,
+}
+# A phone or an address on at most this many nodes is rare: it speaks for one family.
+RARE_PHONE_NODES = 4
+RARE_ADDRESS_NODES = 6
+# Records naming more people than this tell nothing about who is kin of whom.
+KIN_GROUP_LIMIT = 12
+
+# Training: share of a number's places whose number is hidden, and, of these, the share left as a damaged number.
+HIDDEN_SHARE = 0.12
+DAMAGED_SHARE = 0.3
+# Every level keeps at least this many imagined observations, so that none is impossible.
+LEVEL_SMOOTHING = 0.5
