@@ -8,7 +8,7 @@
 -- linked only by probability, or not known to the day and in its own month, both 20 and 30 pass.
 -- No money is at stake. Traps: court divorces are in no silo, so a declared 40 after a marriage may well be true; a
 -- declaration lags behind the event.
-with declared as (
+with stated as (
 
     select
         l.citizen_id,
@@ -27,6 +27,19 @@ with declared as (
             where e.mention_key = d.mention_key
                 and e.event_type in ('marriage', 'divorce', 'annulment', 'certificate_reissue')
         )
+
+),
+
+-- A status stands until the next statement of the same table: a month without a row, or with one that nobody could link,
+-- does not break a run of equal declarations.
+declared as (
+
+    select
+        stated.*,
+        lead(said_on) over next_statement as next_said_on,
+        lead(marital_code) over next_statement as next_code
+    from stated
+    window next_statement as (partition by citizen_id, source_system, source_table order by said_on, source_record_id)
 
 ),
 
@@ -55,7 +68,11 @@ cases as (
         c.citizen_id,
         cast(null as varchar) as household_key,
         {{ month_of('c.said_on') }} as case_from,
-        {{ month_end('c.said_on') }} as case_to,
+        case
+            when c.next_code = c.marital_code and {{ month_of('c.next_said_on') }} > c.said_on
+                then {{ moved(month_of('c.next_said_on'), 'day', -1) }}
+            else {{ month_end('c.said_on') }}
+        end as case_to,
         0 as amount_yuan,
         c.is_certain and c.state_is_certain as is_certain,
         {{ joined_evidence('[c.state_record]', evidence_of(['c'])) }} as evidence
