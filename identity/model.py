@@ -22,12 +22,15 @@ class ModelUnusable(RuntimeError):
 
 @dataclass(frozen=True)
 class Parameters:
-    """m and u of every level of every comparison, the share of candidate pairs that match, and where they are from."""
+    """Weight in bits of every level of every comparison and of being a candidate pair; what was seen in training.
+
+    ``observed`` counts, per level, the labelled pairs that match and those that do not.
+    """
 
     trained_on: str
-    prior: float
-    m: dict[str, dict[str, float]]
-    u: dict[str, dict[str, float]]
+    prior_weight: float
+    weights: dict[str, dict[str, float]]
+    observed: dict[str, dict[str, list[int]]]
     source: str
 
     @classmethod
@@ -35,7 +38,7 @@ class Parameters:
         """Read one artefact. Raises ``ModelUnusable`` when it is unreadable or lacks a parameter of a level."""
         try:
             found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            read = cls(found["trained_on"], found["prior"], found["m"], found["u"], file.name)
+            read = cls(found["trained_on"], found["prior_weight"], found["weights"], found["observed"], file.name)
         except (OSError, ValueError, KeyError) as error:
             raise ModelUnusable(f"identity: parameters {file.name} cannot be read ({error}); train again.") from error
         read.check()
@@ -53,24 +56,27 @@ class Parameters:
         """Raise ``ModelUnusable`` when a level has no parameter: a default would weigh evidence nobody has seen."""
         for comparison in COMPARISONS:
             for level, _ in comparison.levels:
-                for kind, values in (("m", self.m), ("u", self.u)):
-                    if not 0 < values.get(comparison.name, {}).get(level, 0) <= 1:
-                        raise ModelUnusable(
-                            f"identity: parameters {self.source} have no {kind} for level {level} of {comparison.name};"
-                            " train again."
-                        )
+                if level not in self.weights.get(comparison.name, {}):
+                    raise ModelUnusable(
+                        f"identity: parameters {self.source} have no weight for level {level} of {comparison.name};"
+                        " train again."
+                    )
 
     def write(self, file: Path) -> None:
         """Write the artefact as readable JSON."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        content = {"trained_on": self.trained_on, "prior": self.prior, "m": self.m, "u": self.u}
+        content = {
+            "trained_on": self.trained_on,
+            "prior_weight": self.prior_weight,
+            "weights": self.weights,
+            "observed": self.observed,
+        }
         file.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def blank_parameters() -> Parameters:
-    """Equal parameters for every level: enough to learn which level each pair reaches."""
-    equal = {c.name: {level: 1 / len(c.levels) for level, _ in c.levels} for c in COMPARISONS}
-    return Parameters("nothing", 0.5, equal, equal, "blank parameters")
+    """No weight for any level: enough to learn which level each pair reaches."""
+    return Parameters("nothing", 0.0, {c.name: {level: 0.0 for level, _ in c.levels} for c in COMPARISONS}, {}, "none")
 
 
 def level_number(comparison: str, level: str) -> int:
@@ -82,16 +88,16 @@ def level_number(comparison: str, level: str) -> int:
 def splink_settings(parameters: Parameters) -> SettingsCreator:
     """Splink settings over the node columns ``COMPARED_COLUMNS``; pairs are registered, so no blocking rules."""
     parameters.check()
+    odds = 2**parameters.prior_weight
     comparisons: list[Any] = []
     for comparison in COMPARISONS:
         levels: list[Any] = [cll.CustomLevel(comparison.unknown, "unknown").configure(is_null_level=True)]
         for level, condition in comparison.levels:
             made = cll.ElseLevel() if condition == "ELSE" else cll.CustomLevel(condition, level)
+            # Splink takes a level's weight as log2(m / u); only the ratio counts.
+            ratio = 2 ** parameters.weights[comparison.name][level]
             levels.append(
-                made.configure(
-                    m_probability=parameters.m[comparison.name][level],
-                    u_probability=parameters.u[comparison.name][level],
-                )
+                made.configure(m_probability=min(1.0, ratio), u_probability=min(1.0, 1 / ratio))
             )
         comparisons.append(cl.CustomComparison(levels, output_column_name=comparison.name))
     return SettingsCreator(
@@ -99,7 +105,7 @@ def splink_settings(parameters: Parameters) -> SettingsCreator:
         unique_id_column_name="node",
         comparisons=comparisons,
         blocking_rules_to_generate_predictions=[block_on("node")],
-        probability_two_random_records_match=parameters.prior,
+        probability_two_random_records_match=odds / (1 + odds),
         # Splink drops the gamma_ columns, too, when the matching columns are not retained.
         retain_matching_columns=True,
         retain_intermediate_calculation_columns=True,

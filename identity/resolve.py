@@ -146,6 +146,21 @@ def is_linkable() -> str:
     return f"(gamma_name IN ({same}) OR (gamma_name IN ({agrees}) AND ({own})))"
 
 
+def is_of_one_circle() -> str:
+    """SQL over ``scored_pairs``: the same name in the same household, or a name that agrees on the same bank account.
+
+    Within so small a circle hardly anybody else bears the name, so less evidence suffices than among strangers. The
+    shares of the levels are learnt among proposed pairs, most of which share a household or account anyway, and weigh
+    that agreement too low. Brothers differ in one character: a household asks for the same name or sound.
+    """
+    same = ", ".join(str(level_number("name", level)) for level in comparisons.NAME_SAME)
+    agrees = ", ".join(str(level_number("name", level)) for level in comparisons.NAME_AGREES)
+    return (
+        f"((gamma_household = {level_number('household', 'same')} AND gamma_name IN ({same}))"
+        f" OR (gamma_account = {level_number('account', 'same')} AND gamma_name IN ({same}, {agrees})))"
+    )
+
+
 def _cluster(connection: duckdb.DuckDBPyConnection) -> Partition:
     connection.execute(
         f"""
@@ -153,7 +168,8 @@ def _cluster(connection: duckdb.DuckDBPyConnection) -> Partition:
         SELECT s.left_node, s.right_node, s.match_weight, l.is_founder AS left_founds, r.is_founder AS right_founds
         FROM scored_pairs AS s JOIN nodes AS l ON l.node = left_node JOIN nodes AS r ON r.node = right_node
         WHERE {is_linkable()}
-          AND s.match_weight >= CASE WHEN l.is_founder AND r.is_founder THEN {thresholds.LINK_WEIGHT}
+          AND s.match_weight >= CASE WHEN {is_of_one_circle()} THEN {thresholds.CIRCLE_LINK_WEIGHT}
+                                     WHEN l.is_founder AND r.is_founder THEN {thresholds.LINK_WEIGHT}
                                      ELSE {thresholds.WEAK_LINK_WEIGHT} END
         """
     )

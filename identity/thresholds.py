@@ -1,13 +1,15 @@
 """Every number that decides about links, with its name. Trained parameters are not here: they are a dated artefact."""
 
 # A candidate pair whose match weight reaches this is a link, if no constraint forbids it.
-LINK_WEIGHT = 8.0
+LINK_WEIGHT = 3.0
 # A mention that founds nobody (no document, no full birth date) needs this much: it brings less to check it by.
-WEAK_LINK_WEIGHT = 8.0
+WEAK_LINK_WEIGHT = 3.0
+# The same name within one household or on one bank account: only evidence against it holds the link back.
+CIRCLE_LINK_WEIGHT = 2.0
 # From here up to the link weight a pair is undecided and waits for a person.
-REVIEW_WEIGHT = 2.0
+REVIEW_WEIGHT = 0.0
 # Two best partners nearer to each other than this are a tie: both go to review, neither is taken.
-TIE_MARGIN = 3.0
+TIE_MARGIN = 2.0
 
 # Declared weight (bits) of mentions that collapse because name, birth date and the rest say the same.
 IDENTICAL_MENTIONS_WEIGHT = 20.0
@@ -84,5 +86,16 @@ KIN_GROUP_LIMIT = 12
 # Training: share of a number's places whose number is hidden, and, of these, the share left as a damaged number.
 HIDDEN_SHARE = 0.12
 DAMAGED_SHARE = 0.3
-# Every level keeps at least this many imagined observations, so that none is impossible.
-LEVEL_SMOOTHING = 0.5
+# How firmly the fit is held to what is believed beforehand: of a level, and of being a candidate pair at all.
+RIDGE = 0.5
+RIDGE_OF_PRIOR = 0.01
+FIT_STEPS = 200
+# Weights (bits) believed before training of levels that hidden numbers can hardly show.
+BELIEVED_WEIGHTS = {
+    "number": {"same": 8.0, "one_edit": 6.0, "two_edits": 3.0, "different": -4.0},
+    "document": {"same": 10.0, "different": -1.0},
+    "certificate": {"same": 8.0, "different": -2.0},
+    "account": {"same": 4.0},
+    "name": {"surname": -6.0, "different": -8.0, "one_char_of_two": -2.0, "same_given": -3.0},
+    "sex": {"different": -3.0},
+}

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import math
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 
 from identity import blocking, score, thresholds
 from identity.comparisons import COMPARISONS
 from identity.mention import read_mentions
-from identity.model import PARAMETERS, Parameters, blank_parameters, level_number
+from identity.model import PARAMETERS, ModelUnusable, Parameters, blank_parameters, level_number
 from identity.resolve import prepare
 from warehouse.duck import connect
 
@@ -29,7 +32,10 @@ def hide_numbers(connection: duckdb.DuckDBPyConnection, seed: int) -> None:
         CREATE OR REPLACE TABLE mentions AS
         WITH drawn AS (
             SELECT *, id_no AS true_number,
-                (hash(id_no, coalesce(household_key, bank_account, record_key), {seed}) % 10000) / 10000.0 AS draw,
+                -- Half of what is hidden goes a whole place at a time, half record by record: a person may lack the
+                -- number in every file of a household, or in one month of it.
+                least((hash(id_no, coalesce(household_key, bank_account, record_key), {seed}) % 10000) / 10000.0,
+                      (hash(id_no, record_key, {seed}, 'record') % 10000) / 10000.0) * 2 AS draw,
                 1 + (hash(id_no, record_key, {seed}, 'where') % 17)::INT AS place,
                 (hash(id_no, record_key, {seed}, 'what') % 9)::INT + 1 AS shift
             FROM mentions
@@ -47,7 +53,10 @@ def hide_numbers(connection: duckdb.DuckDBPyConnection, seed: int) -> None:
 
 
 def train(work_file: Path, seed: int, trained_on: str) -> Parameters:
-    """Learn m and u of every level, and the share of candidate pairs that match, from hidden numbers."""
+    """Learn the weight of every level, and of being a candidate at all, from hidden numbers.
+
+    Raises ``ModelUnusable`` when the work file holds too little to learn from.
+    """
     connection = connect()
     try:
         connection.execute(f"ATTACH '{str(work_file).replace(chr(39), chr(39) * 2)}' AS work (READ_ONLY)")
@@ -67,28 +76,55 @@ def train(work_file: Path, seed: int, trained_on: str) -> Parameters:
             FROM scored_pairs AS s JOIN node_truth AS l ON l.node = left_node JOIN node_truth AS r ON r.node = right_node
             """
         )
-        return _count_levels(connection, trained_on)
+        return _fit(connection, trained_on)
     finally:
         connection.close()
 
 
-def _count_levels(connection: duckdb.DuckDBPyConnection, trained_on: str) -> Parameters:
-    shares: dict[bool, dict[str, dict[str, float]]] = {True: {}, False: {}}
-    for comparison in COMPARISONS:
-        rows = connection.execute(
-            f"SELECT is_match, gamma_{comparison.name}, count(*) FROM labelled GROUP BY ALL"
-        ).fetchall()
-        counts = {(match, gamma): n for match, gamma, n in rows}
-        for match in (True, False):
-            seen = {
-                level: counts.get((match, level_number(comparison.name, level)), 0) + thresholds.LEVEL_SMOOTHING
-                for level, _ in comparison.levels
-            }
-            total = sum(seen.values())
-            shares[match][comparison.name] = {level: round(n / total, 6) for level, n in seen.items()}
-    row = connection.execute("SELECT avg(is_match::INT) FROM labelled").fetchone()
-    prior = float(row[0]) if row and row[0] else 0.5
-    return Parameters(trained_on, round(prior, 6), shares[True], shares[False], "training")
+def _fit(connection: duckdb.DuckDBPyConnection, trained_on: str) -> Parameters:
+    """Weights in bits by logistic regression over the levels; a comparison that says nothing weighs nothing.
+
+    Counting each comparison by itself would count kin, household and address of one flat three times. The fit is held
+    (ridge) to what is believed of a level beforehand, so that a level nobody has seen keeps its declared weight.
+    """
+    levels = [(c.name, level) for c in COMPARISONS for level, _ in c.levels]
+    columns = ", ".join(
+        f"(gamma_{name} = {level_number(name, level)})::TINYINT AS x{place}" for place, (name, level) in enumerate(levels)
+    )
+    found = connection.execute(
+        f"SELECT is_match::TINYINT AS is_match, {columns} FROM labelled ORDER BY left_node, right_node"
+    ).fetchnumpy()
+    truth = np.asarray(found["is_match"], dtype=float)
+    if not 0 < truth.sum() < len(truth):
+        raise ModelUnusable("identity: the work file has too few sound numbers to learn from; train on a larger one.")
+    seen = np.column_stack([np.ones(len(truth)), *(np.asarray(found[f"x{n}"], dtype=float) for n in range(len(levels)))])
+    belief = np.array([0.0, *(thresholds.BELIEVED_WEIGHTS.get(name, {}).get(level, 0.0) for name, level in levels)])
+    hold = np.array([thresholds.RIDGE_OF_PRIOR] + [thresholds.RIDGE] * len(levels))
+    bits = _ridge_logistic(seen, truth, belief * math.log(2), hold) / math.log(2)
+    weights: dict[str, dict[str, float]] = {}
+    observed: dict[str, dict[str, list[int]]] = {}
+    for place, (name, level) in enumerate(levels, start=1):
+        weights.setdefault(name, {})[level] = round(float(bits[place]), 3)
+        right = int(truth[seen[:, place] > 0].sum())
+        observed.setdefault(name, {})[level] = [right, int(seen[:, place].sum()) - right]
+    return Parameters(trained_on, round(float(bits[0]), 3), weights, observed, "training")
+
+
+def _ridge_logistic(
+    seen: npt.NDArray[np.float64], truth: npt.NDArray[np.float64], belief: npt.NDArray[np.float64],
+    hold: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:  # fmt: skip
+    """Newton's method for logistic regression with a ridge towards ``belief``; the optimum is unique."""
+    found = belief.copy()
+    for _ in range(thresholds.FIT_STEPS):
+        chance = 1 / (1 + np.exp(-np.clip(seen @ found, -50, 50)))
+        slope = seen.T @ (truth - chance) - hold * (found - belief)
+        curve = (seen * (chance * (1 - chance))[:, None]).T @ seen + np.diag(hold)
+        step = np.linalg.solve(curve, slope)
+        found = found + np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-6:
+            break
+    return found
 
 
 def main() -> None:
