@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -57,12 +58,14 @@ class PageService:
     def page(self, query: dict[str, list[str]]) -> dict[str, Any]:
         """The page that a well-behaved service gives."""
         rows = sorted(self.records, key=lambda item: (item["updatedAt"], item["certId"]))
-        since = query.get("updatedSince", [""])[-1]
-        start = int(query["cursor"][-1]) if "cursor" in query else 0
+        since, start = query.get("updatedSince", [""])[-1], 0
+        if "cursor" in query:
+            since, _, number = query["cursor"][-1].rpartition("|")
+            start = int(number)
         if since:
             rows = [item for item in rows if _utc(item["updatedAt"]) >= _utc(since)]
         end = start + self.page_size
-        return {"total": 99, "next": str(end) if end < len(rows) else None, "items": rows[start:end]}
+        return {"total": 99, "next": f"{since}|{end}" if end < len(rows) else None, "items": rows[start:end]}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         service = self
@@ -100,6 +103,4 @@ class PageService:
 
 
 def _utc(text: str) -> float:
-    from datetime import datetime
-
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

@@ -12,7 +12,10 @@ import pytest
 from conftest import OwnerDatabase
 
 from ingest.connection import Connection
+from ingest.contract import read_contract
+from ingest.database import SourceDatabase
 from ingest.land import LandingResult, land
+from warehouse.duck import connect
 from warehouse.home import Home
 
 CONTRACT = """
@@ -150,7 +153,7 @@ def test_a_late_commit_with_an_older_moment_is_not_lost(
 def test_a_row_of_the_future_does_not_stop_the_feed(
     owner_database: OwnerDatabase, home: Home, sources: Path, look: Look
 ) -> None:
-    owner_database.execute(TABLE.replace("timestamp NOT NULL", "timestamp(3) NOT NULL") if False else TABLE)
+    owner_database.execute(TABLE)
     fill(owner_database, "(1, 'loan', NULL, 1, 1, 'a', '2037-12-31 00:00:00')")
     land("library", owner_database.uri, home, sources=sources)
     owner_database.execute("INSERT INTO loan VALUES (2, 'loan', NULL, 1, 1, 'now', CURRENT_TIMESTAMP)")
@@ -228,9 +231,7 @@ def test_too_many_vanished_records_refuse_the_delivery_with_both_numbers(
     ]
 
 
-def test_an_added_column_is_reported_and_not_used(
-    owner_database: OwnerDatabase, home: Home, sources: Path
-) -> None:
+def test_an_added_column_is_reported_and_not_used(owner_database: OwnerDatabase, home: Home, sources: Path) -> None:
     owner_database.execute(TABLE)
     owner_database.execute("ALTER TABLE loan ADD COLUMN colour varchar(9)")
     fill(owner_database, "(1, 'loan', NULL, 1, 1, 'a', '2025-01-05 12:00:00', 'red')")
@@ -318,23 +319,17 @@ def test_the_schema_on_the_search_path_is_read_and_an_ambiguous_one_is_refused(
 
 def test_all_tables_are_read_as_of_one_moment(owner_database: OwnerDatabase, tmp_path: Path) -> None:
     """What the owner commits while we read is not seen by the later tables."""
-    from ingest.contract import read_contract
-    from ingest.database import SourceDatabase
-    from warehouse.duck import connect
-
     folder = tmp_path / "library"
     folder.mkdir()
     (folder / "contract.yml").write_text(CONTRACT, encoding="utf-8")
     owner_database.execute(TABLE)
     fill(owner_database, "(1, 'loan', NULL, 1, 1, 'a', '2025-01-05 12:00:00')")
     with connect(extensions=("icu",)) as duck:
-        database = SourceDatabase(
-            duck, read_contract(folder), Connection.from_uri("library", owner_database.uri)
-        )
+        database = SourceDatabase(duck, read_contract(folder), Connection.from_uri("library", owner_database.uri))
         database.attach()
         (table,) = database.find_tables()
         duck.execute("BEGIN TRANSACTION")
-        assert duck.execute(f"SELECT count(*) FROM ({database.select(table, None)})").fetchone() == (1,)
+        assert len(duck.execute(database.select(table, None)).fetchall()) == 1
         fill(owner_database, "(2, 'loan', NULL, 1, 1, 'b', '2025-01-05 12:00:00')")
-        assert duck.execute(f"SELECT count(*) FROM ({database.select(table, None)})").fetchone() == (1,)
+        assert len(duck.execute(database.select(table, None)).fetchall()) == 1
         duck.execute("COMMIT")
