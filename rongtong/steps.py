@@ -13,6 +13,8 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from rich.markup import escape
+
 from expectations.gate import GateFailed, audit
 from expectations.report import REPORT_FILE, render_text
 from identity.citizen_id import LedgerUnusable
@@ -25,6 +27,7 @@ from ingest.errors import SourceError
 from ingest.land import LandingResult, land
 from ingest.landing import create_views
 from ingest.landing_folder import LandingFolder
+from ingest.receipt import REFUSED
 from ingest.registry import contracts
 from rongtong.console import ProgressCallback, Reporter, complain
 from rongtong.dbt_room import RoomFailed, build_room
@@ -38,6 +41,7 @@ from warehouse.verdict import Verdict, read_verdict
 
 CITY_TIME = ZoneInfo("Asia/Shanghai")
 KEPT_RUN_FOLDERS = 5
+SENTENCES_SHOWN = 10
 FORESEEN = (
     RoomFailed,
     GateFailed,
@@ -82,8 +86,24 @@ def land_sources(home: Home, names: list[str], reporter: Reporter) -> list[Landi
             result = land_source(home, name, None, progress)
         if result.error:
             complain(result.error)
+        for sentence in _worth_reading(result):
+            reporter.say(f"  {escape(sentence)}")
         results.append(result)
     return results
+
+
+def _worth_reading(result: LandingResult) -> list[str]:
+    """What a person should know of a landing that went well: refused deliveries, unknown columns; the first of many."""
+    sentences = [receipt.reason for receipt in result.receipts if receipt.state == REFUSED and receipt.reason]
+    sentences += [
+        f"{receipt.delivery_id}: {notice}"
+        for receipt in result.receipts
+        if receipt.rows_read > 0 or receipt.district is None
+        for notice in receipt.notices
+    ]
+    shown = sentences[:SENTENCES_SHOWN]
+    more = len(sentences) - len(shown)
+    return shown + ([f'and {more:,} more; rongtong sql "FROM deliveries" has them once published.'] if more else [])
 
 
 def begin(home: Home, as_of: date) -> str:

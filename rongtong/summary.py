@@ -68,10 +68,10 @@ def published_facts(home: Home) -> dict[str, Any]:
 
 
 def _sources_table(facts: dict[str, Any]) -> Table:
-    table = Table(title="Landed 落地", box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(title="Landed 落地", box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     table.add_column("source 来源")
-    for heading in ("deliveries", "rows read", "accepted", "quarantined", "replaced/repeated", "refused"):
-        table.add_column(heading, justify="right")
+    for heading in ("deliveries", "read", "accepted", "quarantined", "replaced", "refused"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, counts in facts["sources"].items():
         table.add_row(name, *(f"{value:,}" for value in counts.values()))
     return table
@@ -145,20 +145,9 @@ def landing_table(results: list[LandingResult]) -> Table:
     return table
 
 
-def refusals(results: list[LandingResult]) -> list[str]:
-    """One sentence per refused delivery, and per notice that a person should read (an unknown column, for example)."""
-    return [
-        sentence
-        for result in results
-        for receipt in result.receipts
-        for sentence in ([receipt.reason] if receipt.state == "refused" and receipt.reason else [])
-        + list(receipt.notices)
-    ]
-
-
 def show_status(console: Console, home: Home, facts: dict[str, Any]) -> None:
     """The status page."""
-    table = Table(title="Landed 落地", box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(title="Landed 落地", box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     table.add_column("source 来源")
     for heading in ("deliveries", "read", "accepted", "quarantined", "refused"):
         table.add_column(heading, justify="right")

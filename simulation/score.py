@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from rich import box
 from rich.console import Group
 from rich.table import Table
 
@@ -310,13 +311,13 @@ def _deaths(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def render(result: Score) -> Group:
     """Two tables for a terminal: the view as a whole, and the rules."""
-    whole = Table(title="Against the demo city's truth", title_justify="left", show_header=False)
+    whole = Table(title="Against the demo city's truth", title_justify="left", show_header=False, box=box.SIMPLE)
     whole.add_column("what")
     whole.add_column("value", justify="right")
     for name, pairs in (
         ("mentions with a citizen", result.linked),
-        ("… where one has no sound number", result.linked_without_number),
-        ("all mentions, unresolved ones count as lost", result.all_mentions),
+        ("… one without sound number", result.linked_without_number),
+        ("all mentions (unresolved: lost)", result.all_mentions),
     ):
         whole.add_row(f"pairwise F1, {name}", f"{pairs.f1:.4f}  (P {pairs.precision:.4f}, R {pairs.recall:.4f})")
     whole.add_row("mentions missing / unknown to the truth", f"{result.mentions_missing} / {result.mentions_unknown}")
@@ -329,12 +330,13 @@ def render(result: Score) -> Group:
         f"{result.deaths_found} / {result.death_dates_right} of {result.deaths_certain}",
     )
     whole.add_row("lawful exceptions reported", str(result.lawful_reported))
-    rules = Table(title="Findings", title_justify="left")
-    for column in ("rule", "reported", "precision", "certain", "recall", "exact", "uncertain found", "lawful"):
-        rules.add_column(column, justify="left" if column == "rule" else "right")
+    rules = Table(title="Findings", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    rules.add_column("rule", no_wrap=True, min_width=26)
+    for column in ("leads", "precision", "certain", "recall", "uncertain", "lawful"):
+        rules.add_column(column, justify="right", no_wrap=True)
     for rule in result.rules:
         rules.add_row(
             rule.rule, str(rule.reported), f"{rule.precision:.3f}", str(rule.true_certain), f"{rule.recall:.3f}",
-            str(rule.right_exactly), f"{rule.found_uncertain} of {rule.true_uncertain}", str(rule.lawful_reported),
+            f"{rule.found_uncertain}/{rule.true_uncertain}", str(rule.lawful_reported),
         )  # fmt: skip
     return Group(whole, rules)

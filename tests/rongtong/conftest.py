@@ -17,7 +17,7 @@ from simulation.city import build_city, finalise_truth
 from simulation.systems.start import RunningSystems, start_systems
 from warehouse.home import PROJECT
 
-PERSONS = 4_000
+PERSONS = 2_500
 SEED = 23
 
 

@@ -10,8 +10,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from simulation.score import score
-
 
 @pytest.fixture(scope="module")
 def exported(published: Any, rongtong: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -44,17 +42,6 @@ def test_every_row_landed_is_accepted_or_quarantined_or_replaced(exported: Path)
     )
     assert astray == []
     assert rows(exported, "SELECT count(*) > 100, sum(rows_quarantined) > 0 FROM deliveries") == [(True, True)]
-
-
-def test_the_demo_citys_truth_is_found(exported: Path, city: Any) -> None:
-    result = score(exported, city.truth, city.folder)
-    assert result.linked.f1 >= 0.98
-    for rule in ("benefit_after_death", "undeclared_marriage", "same_benefit_two_districts", "weekly_visit_missed"):
-        judged = result.rule(rule)
-        assert judged.precision >= 0.98, (rule, judged)
-        assert judged.recall >= 0.95, (rule, judged)
-    assert result.benefit_months_differing == 0
-    assert result.lawful_reported == 0
 
 
 def test_a_second_run_publishes_a_second_snapshot_and_doubles_nothing(
@@ -122,14 +109,17 @@ def test_a_refused_candidate_leaves_the_former_snapshot_and_exit_code_3(
     home = tmp_path / "var"
     shutil.copytree(published.home, home)
     before = rongtong(home, "status", "--json").json["published"]
-    # Judged as of a day before most deaths of the year, the candidate holds deaths of the future.
-    ended = rongtong(home, "run", "--as-of", "2025-03-01", connections=city.systems.environment)
-    assert ended.code == 3, ended.err[-2000:]
-    assert "death_date" in ended.out
+    # The allowance folder was emptied and its landing lost: nobody seems to be paid any more.
+    shutil.rmtree(home / "landing" / "allowance")
+    (tmp_path / "empty").mkdir()
+    connections = city.systems.environment | {"AIRFLOW_CONN_ALLOWANCE": f"file://{tmp_path / 'empty'}"}
+    ended = rongtong(home, "run", "--as-of", city.as_of, connections=connections)
+    assert ended.code == 3, ended.err[-2000:] + ended.out[-2000:]
+    assert "benefit_months" in ended.out
     assert rongtong(home, "status", "--json").json["published"] == before
     assert rongtong(home, "status", "--json").json["last_run"]["state"] == "refused"
     report = sorted(home.glob("runs/*/report.html"))[-1].read_text(encoding="utf-8")
-    assert "death_date" in report
+    assert "benefit_months" in report
 
 
 def test_wrong_use_is_exit_code_2(rongtong: Any, tmp_path: Path) -> None:
