@@ -246,11 +246,10 @@ def dead_member_insured(evidence: Evidence, covered: Frame, year: int) -> list[C
 
 
 def same_benefit_two_districts(covered: Frame) -> list[Case]:
-    """One benefit covers one person's month in two managing districts; what is at stake is all but the largest."""
+    """One benefit, a one-off too, covers a person's month in two managing districts; at stake is all but the largest."""
     paid: dict[tuple[int, int, int], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for person, _, benefit, month, fen, district in _rows(covered):
-        if benefit not in (paying.AID, paying.PRICE, paying.FUNERAL):
-            paid[person, benefit, month][district] += fen
+        paid[person, benefit, month][district] += fen
     return [
         Case("same_benefit_two_districts", person, -1, month, sum(places.values()) - max(places.values()))
         for (person, _, month), places in paid.items()

@@ -82,7 +82,7 @@ def test_weeks_run_from_monday_to_sunday() -> None:
         ),
         pytest.param([(1, LIVING, 5, 9, "510104"), (1, NURSING, 5, 7, "510105")], [], id="two different benefits"),
         pytest.param([(1, OLD_AGE, 5, 9, "510104"), (2, OLD_AGE, 5, 7, "510105")], [], id="two people"),
-        pytest.param([(1, PRICE, 5, 9, "510104"), (1, PRICE, 5, 7, "510105")], [], id="price subsidies"),
+        pytest.param([(1, PRICE, 5, 9, "510104"), (1, PRICE, 5, 7, "510105")], [(5, 7)], id="price subsidies too"),
     ],
 )
 def test_same_benefit_in_two_districts(
