@@ -123,6 +123,14 @@ COMPARISONS = (
 # Name levels that can be one person's name written twice; the others are never linked without a person's decision.
 NAME_AGREES = ("same_rare", "same_uncommon", "same_common", "same_sound", "one_char", "same_given")
 NAME_SAME = ("same_rare", "same_uncommon", "same_common", "same_sound")
+# What speaks for the very person, and what speaks for a family or a home: levels at least as good as the named one.
+OWN_SUPPORT = (
+    ("birth", "near"), ("number", "two_edits"), ("certificate", "same"), ("document", "same"), ("account", "same")
+)  # fmt: skip
+NEAR_SUPPORT = (
+    ("birth", "within_70_days"), ("phone", "same_common"), ("address", "same_common"), ("household", "same"),
+    ("kin", "same_kin_name"),
+)  # fmt: skip
 
 COMPARED_COLUMNS = (
     "name", "names", "sound", "sounds", "surname_sound", "name_count", "numbers", "certificates", "claims", "documents",

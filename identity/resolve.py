@@ -131,34 +131,20 @@ def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def is_linkable() -> str:
-    """SQL over ``scored_pairs``: could this pair be one person's name at all, with support enough for a changed name?
+    """SQL over ``scored_pairs``: the rules that no weight can outvote.
 
-    A name that differs by more than its sound (a sibling's may) needs support of its own person: birth date, document,
-    account or a number nearly the same.
+    A name alone is nobody, however rare: one more thing must agree. A name that differs by more than its sound may be a
+    sibling's: then a thing of the very person must agree (birth date, document, account, or a number nearly the same).
     """
     same = ", ".join(str(level_number("name", level)) for level in comparisons.NAME_SAME)
     agrees = ", ".join(str(level_number("name", level)) for level in comparisons.NAME_AGREES)
-    own = (
-        f"gamma_birth >= {level_number('birth', 'near')} OR gamma_number >= {level_number('number', 'two_edits')}"
-        f" OR gamma_account = {level_number('account', 'same')} OR gamma_document = {level_number('document', 'same')}"
-        f" OR gamma_certificate = {level_number('certificate', 'same')}"
-    )
-    return f"(gamma_name IN ({same}) OR (gamma_name IN ({agrees}) AND ({own})))"
+    own = " OR ".join(_reaches(*level) for level in comparisons.OWN_SUPPORT)
+    near = " OR ".join(_reaches(*level) for level in comparisons.NEAR_SUPPORT)
+    return f"((gamma_name IN ({same}) AND ({own} OR {near})) OR (gamma_name IN ({agrees}) AND ({own})))"
 
 
-def is_of_one_circle() -> str:
-    """SQL over ``scored_pairs``: the same name in the same household, or a name that agrees on the same bank account.
-
-    Within so small a circle hardly anybody else bears the name, so less evidence suffices than among strangers. The
-    shares of the levels are learnt among proposed pairs, most of which share a household or account anyway, and weigh
-    that agreement too low. Brothers differ in one character: a household asks for the same name or sound.
-    """
-    same = ", ".join(str(level_number("name", level)) for level in comparisons.NAME_SAME)
-    agrees = ", ".join(str(level_number("name", level)) for level in comparisons.NAME_AGREES)
-    return (
-        f"((gamma_household = {level_number('household', 'same')} AND gamma_name IN ({same}))"
-        f" OR (gamma_account = {level_number('account', 'same')} AND gamma_name IN ({same}, {agrees})))"
-    )
+def _reaches(comparison: str, level: str) -> str:
+    return f"gamma_{comparison} >= {level_number(comparison, level)}"
 
 
 def _cluster(connection: duckdb.DuckDBPyConnection) -> Partition:
@@ -168,8 +154,7 @@ def _cluster(connection: duckdb.DuckDBPyConnection) -> Partition:
         SELECT s.left_node, s.right_node, s.match_weight, l.is_founder AS left_founds, r.is_founder AS right_founds
         FROM scored_pairs AS s JOIN nodes AS l ON l.node = left_node JOIN nodes AS r ON r.node = right_node
         WHERE {is_linkable()}
-          AND s.match_weight >= CASE WHEN {is_of_one_circle()} THEN {thresholds.CIRCLE_LINK_WEIGHT}
-                                     WHEN l.is_founder AND r.is_founder THEN {thresholds.LINK_WEIGHT}
+          AND s.match_weight >= CASE WHEN l.is_founder AND r.is_founder THEN {thresholds.LINK_WEIGHT}
                                      ELSE {thresholds.WEAK_LINK_WEIGHT} END
         """
     )

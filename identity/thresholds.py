@@ -4,8 +4,6 @@
 LINK_WEIGHT = 3.0
 # A mention that founds nobody (no document, no full birth date) needs this much: it brings less to check it by.
 WEAK_LINK_WEIGHT = 3.0
-# The same name within one household or on one bank account: only evidence against it holds the link back.
-CIRCLE_LINK_WEIGHT = 2.0
 # From here up to the link weight a pair is undecided and waits for a person.
 REVIEW_WEIGHT = 0.0
 # Two best partners nearer to each other than this are a tie: both go to review, neither is taken.
