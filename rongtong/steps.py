@@ -41,7 +41,7 @@ from warehouse.verdict import Verdict, read_verdict
 
 CITY_TIME = ZoneInfo("Asia/Shanghai")
 KEPT_RUN_FOLDERS = 5
-SENTENCES_SHOWN = 10
+SENTENCES_SHOWN = 3
 FORESEEN = (
     RoomFailed,
     GateFailed,

@@ -246,7 +246,7 @@ def dead_member_insured(evidence: Evidence, covered: Frame, year: int) -> list[C
 
 
 def same_benefit_two_districts(covered: Frame) -> list[Case]:
-    """One benefit, a one-off too, covers a person's month in two managing districts; at stake is all but the largest."""
+    """One benefit, a one-off too, covers a person's month in two managing districts; at stake: all but the largest."""
     paid: dict[tuple[int, int, int], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for person, _, benefit, month, fen, district in _rows(covered):
         paid[person, benefit, month][district] += fen
