@@ -63,6 +63,8 @@ class WorkFileDialect(DuckDBDialect):
 
     name = "postgresql"
     driver = DRIVER
+    # Said here, or SQLAlchemy warns that this class does not say it.
+    supports_statement_cache = False
     execution_ctx_cls = BufferedContext  # type: ignore[assignment]
     statement_compiler = SearchingCompiler
 

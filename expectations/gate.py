@@ -65,8 +65,6 @@ def audit(work_file: Path, home: Home, run_id: str, progress: Progress | None = 
 
 def main(arguments: list[str]) -> int:
     """The child: 0 when a verdict was reached, whatever it is."""
-    from expectations.judge import judge
-
     work_file, home, run_id = Path(arguments[0]), Home(Path(arguments[1])), arguments[2]
 
     def tell(done: int, total: int | None, text: str) -> None:
@@ -76,6 +74,9 @@ def main(arguments: list[str]) -> int:
         if not work_file.exists():
             raise GateFailed(f"run {run_id} has no candidate; build it first")
         as_of = read_run(home, run_id).as_of
+        # Great Expectations takes seconds to import: not before there is something to judge, and never in the parent.
+        from expectations.judge import judge
+
         verdict = judge(
             work_file,
             run_id,

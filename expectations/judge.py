@@ -62,13 +62,18 @@ def judge(
     )
     source = context.data_sources.add_sql("candidate", connection_string=address)
     results: list[CheckResult] = []
-    for index, room in enumerate(rooms):
-        progress(index, len(rooms), f"checking {room.name}")
-        present = columns[room.name]
-        results.append(_existence(room, present is not None))
-        if present is not None:
-            rules = rules_of(room, present, as_of.isoformat(), previous_rows.get(room.name, 0))
-            results += _check_table(source, room, rules)
+    try:
+        for index, room in enumerate(rooms):
+            progress(index, len(rooms), f"checking {room.name}")
+            present = columns[room.name]
+            results.append(_existence(room, present is not None))
+            if present is not None:
+                rules = rules_of(room, present, as_of.isoformat(), previous_rows.get(room.name, 0))
+                results += _check_table(source, room, rules)
+    finally:
+        # The file is free again: whoever comes next may open it in another way.
+        source.get_engine().dispose()
+        source.get_execution_engine().engine.dispose()
     progress(len(rooms), len(rooms), "checked")
     return Verdict(run_id, mark, tuple(results))
 

@@ -137,7 +137,8 @@ CREATE TABLE findings.findings AS
 SELECT md5('finding ' || i) AS finding_id, 'benefit_after_death' AS rule, 'A' AS severity, citizen_id,
     NULL::VARCHAR AS household_key, DATE '2025-07-01' AS period_from, DATE '2025-08-31' AS period_to,
     200.00::DECIMAL(14, 2) AS amount_yuan, 'candidate' AS state,
-    to_json([{{'source_system': 'funeral', 'source_table': 'cremations', 'source_record_id': 'BYG01-' || i}}]) AS evidence,
+    to_json([{{'source_system': 'funeral', 'source_table': 'cremations', 'source_record_id': 'BYG01-' || i}}])
+        AS evidence,
     {run_id} AS first_seen_run, {run_id} AS last_seen_run
 FROM people WHERE is_dead;
 

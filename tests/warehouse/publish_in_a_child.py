@@ -1,4 +1,4 @@
-"""A publisher to be killed: ``publish_in_a_child.py HOME RUN_ID`` publishes that run's candidate and prints when it begins."""
+"""A publisher to be killed: ``publish_in_a_child.py HOME RUN_ID`` publishes that run and says when it begins."""
 
 from __future__ import annotations
 

