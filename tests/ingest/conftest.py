@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import duckdb
 import psycopg
 import pytest
+from owner_database import OwnerDatabase
 from page_service import PageService
 
 from ingest.landing import create_views
@@ -30,15 +31,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
     server = PostgresServer(tmp_path_factory.mktemp("server") / "postgres").start()
     yield server
     server.stop()
-
-
-class OwnerDatabase:
-    """An owner's database: ``execute`` as the owner, ``uri`` for us."""
-
-    def __init__(self, kind: str, uri: str, execute: Callable[[str], None]) -> None:
-        self.kind = kind
-        self.uri = uri
-        self.execute = execute
 
 
 @pytest.fixture

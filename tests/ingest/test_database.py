@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import duckdb
 import pytest
-from conftest import OwnerDatabase
+from owner_database import OwnerDatabase
 
 from ingest.connection import Connection
 from ingest.contract import read_contract

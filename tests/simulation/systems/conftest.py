@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from quiet_habits import QUIET
 from tiny_city import write_tiny_city
 
-from simulation.systems.funeral_api import Habits
 from simulation.systems.start import RunningSystems, start_systems
-
-QUIET = Habits(error_rate=0, cut_rate=0, truncate_rate=0, change_rate=0, requests_per_second=100_000, seed=5)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import QUIET
+from quiet_habits import QUIET
 from tiny_city import CREMATIONS
 
 from simulation.systems.funeral_api import PATH, Habits
