@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from conftest import passing_verdict
 from invented_candidate import AS_OF
+from published_candidate import passing_verdict
 
 from warehouse.home import Home
 from warehouse.publish import publish

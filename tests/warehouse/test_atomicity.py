@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import duckdb
-from conftest import passing_verdict
 from invented_candidate import AS_OF, build_candidate, change
+from published_candidate import passing_verdict
 
 from warehouse import history, lake
 from warehouse.home import PROJECT, Home

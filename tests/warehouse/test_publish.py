@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pytest
-from conftest import passing_verdict
 from invented_candidate import AS_OF, build_candidate, change
+from published_candidate import passing_verdict
 
 from warehouse import history, lake
 from warehouse.difference import CandidateUnusable
