@@ -39,7 +39,7 @@ check: $(INSTALLED) ## lint, types, import layers
 	@$(RUN)/lint-imports
 
 test: $(INSTALLED) ## the tests that fit into a coffee break
-	@$(RUN)/pytest -m "not heavy" $(ARGS)
+	@$(RUN)/pytest -m "not heavy" -n 2 --dist loadfile $(ARGS)
 
 test-all: $(INSTALLED) ## every test, the heavy ones too
 	@$(RUN)/pytest $(ARGS)

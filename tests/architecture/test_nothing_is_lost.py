@@ -1,4 +1,4 @@
-"""Law 3: every row of an accepted delivery is in exactly one place, at every hop from the owner to the published view."""
+"""Law 3: every row of an accepted delivery is in exactly one place, at every hop from owner to published view."""
 
 from __future__ import annotations
 
