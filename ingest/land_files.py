@@ -60,7 +60,9 @@ def _land_chunk(load: Load, duck: duckdb.DuckDBPyConnection, chunk: FileChunk, s
         _count_rows(duck, receipts)
         kept = load.folder.scratch() / f"{part}-{name}.parquet"
         target = f"{name}/{part}.parquet"
-        if copy(duck, f"SELECT * EXCLUDE (_breaches, _row_json, _file, place) {_PLACED} 'accepted'", kept):
+        if copy(
+            duck, f"SELECT * EXCLUDE (_breaches, _row_json, _file, _placed, _has_notices) {_PLACED} 'accepted'", kept
+        ):
             files.append((kept, target))
             receipts = {
                 path: replace(receipt, rows_files=(target,))
@@ -87,7 +89,7 @@ def _land_chunk(load: Load, duck: duckdb.DuckDBPyConnection, chunk: FileChunk, s
         load.commit(part, files, list(receipts.values()))
 
 
-_PLACED = "FROM judged JOIN sorted_out USING (_file, _sheet, _row) WHERE place ="
+_PLACED = "FROM judged JOIN sorted_out USING (_file, _sheet, _row) WHERE _placed ="
 
 
 def _begin(load: Load, facts: FileFacts, seen: Counter[str]) -> Receipt:
@@ -145,10 +147,10 @@ def _judge_rows(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, row
     turn = ""
     if entity.latest_by_record:
         # The same record twice in one file: the later row counts.
-        turn = ", row_number() OVER record AS turn, first_value(_row_hash) OVER record AS best_hash"
+        turn = ", row_number() OVER record AS _turn, first_value(_row_hash) OVER record AS _best_hash"
         place = (
-            "CASE WHEN _breaches IS NOT NULL THEN 'quarantined' WHEN turn = 1 THEN 'accepted' "
-            "WHEN _row_hash = best_hash THEN 'duplicate' ELSE 'superseded' END"
+            "CASE WHEN _breaches IS NOT NULL THEN 'quarantined' WHEN _turn = 1 THEN 'accepted' "
+            "WHEN _row_hash = _best_hash THEN 'duplicate' ELSE 'superseded' END"
         )
     window = (
         "WINDOW record AS (PARTITION BY _file, _breaches IS NULL, _source_record_id ORDER BY _sheet DESC, _row DESC)"
@@ -156,7 +158,7 @@ def _judge_rows(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, row
         else ""
     )
     duck.execute(
-        f"CREATE OR REPLACE TEMP TABLE sorted_out AS SELECT _file, _sheet, _row, _has_notices, {place} AS place FROM "
+        f"CREATE OR REPLACE TEMP TABLE sorted_out AS SELECT _file, _sheet, _row, _has_notices, {place} AS _placed FROM "
         "(SELECT _file, _sheet, _row, _row_hash, _breaches, _notices IS NOT NULL AS _has_notices"
         f"{turn} FROM judged {window})"
     )
@@ -165,9 +167,9 @@ def _judge_rows(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, row
 def _count_rows(duck: duckdb.DuckDBPyConnection, receipts: dict[str, Receipt]) -> None:
     """Write what became of the rows at hand into the receipts of their files."""
     counted = duck.execute(
-        "SELECT _file, count(*) FILTER (place = 'accepted'), count(*) FILTER (place = 'quarantined'), "
-        "count(*) FILTER (place = 'superseded'), count(*) FILTER (place = 'duplicate'), count(*) FILTER (_has_notices) "
-        "FROM sorted_out GROUP BY _file"
+        "SELECT _file, count(*) FILTER (_placed = 'accepted'), count(*) FILTER (_placed = 'quarantined'), "
+        "count(*) FILTER (_placed = 'superseded'), count(*) FILTER (_placed = 'duplicate'), "
+        "count(*) FILTER (_has_notices) FROM sorted_out GROUP BY _file"
     ).fetchall()
     for path, *counts in counted:
         found = dict(zip(COUNTED, counts, strict=True))

@@ -151,6 +151,8 @@ def _record_ids(load: Load, entity: Entity, select: str) -> str:
 def land_http(load: Load) -> None:
     """Land every entity of an HTTP source. Raises ``SourceError``."""
     duck = load.open_duck()
+    # Items are numbered as they were delivered.
+    duck.execute("SET preserve_insertion_order = true")
     try:
         for entity in load.contract.entities:
             part, receipt = _begin(load, entity)
@@ -327,7 +329,7 @@ def _place(
             receipt = replace(receipt, rows_accepted=read, rows_files=(rows_name,))
     elif read:
         _sort_out(duck, entity, _file(*delivery.judged, numbered=True), known)
-        counts = dict(duck.execute("SELECT place, count(*) FROM sorted_out GROUP BY 1").fetchall())
+        counts = dict(duck.execute("SELECT _placed, count(*) FROM sorted_out GROUP BY 1").fetchall())
         receipt = replace(
             receipt,
             rows_accepted=counts.get("accepted", 0),
@@ -336,13 +338,13 @@ def _place(
             rows_duplicate=counts.get("duplicate", 0),
         )
         scratch = load.folder.scratch()
-        placed = f"{_file(*delivery.judged, numbered=True)} JOIN sorted_out USING (filename, file_row_number)"
+        placed = f"{_file(*delivery.judged, numbered=True)} JOIN sorted_out USING (_filename, file_row_number)"
         if receipt.rows_accepted:
             made = scratch / f"{part}-rows.parquet"
             copy(
                 duck,
-                "SELECT * EXCLUDE (_breaches, _row_json, filename, file_row_number, place) "
-                f"FROM {placed} WHERE place = 'accepted'",
+                "SELECT * EXCLUDE (_breaches, _row_json, _filename, file_row_number, _placed) "
+                f"FROM {placed} WHERE _placed = 'accepted'",
                 made,
             )
             files.append((made, rows_name))
@@ -350,7 +352,7 @@ def _place(
         if receipt.rows_quarantined:
             made = scratch / f"{part}-quarantine.parquet"
             columns = load.quarantine_columns(entity, part, receipt.received_at)
-            copy(duck, f"SELECT {columns} FROM {placed} WHERE place = 'quarantined'", made)
+            copy(duck, f"SELECT {columns} FROM {placed} WHERE _placed = 'quarantined'", made)
             files.append((made, refused_name))
             receipt = replace(receipt, quarantine_files=(refused_name,))
     if delivery.source_keys is not None and known is not None:
@@ -363,23 +365,23 @@ def _sort_out(duck: duckdb.DuckDBPyConnection, entity: Entity, judged: str, know
     latest = []
     if entity.watermark is not None:
         latest.append(f"{quote_name(entity.watermark)} DESC NULLS LAST")
-    latest.append("filename, file_row_number DESC")
+    latest.append("_filename, file_row_number DESC")
     window = f"OVER (PARTITION BY coalesce(_source_record_id, '?' || _row_hash) ORDER BY {', '.join(latest)})"
     before = f"LEFT JOIN {known} AS known USING (_record_key)" if known is not None else ""
     unchanged = "known._row_hash = _row_hash_now" if known is not None else "false"
     duck.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE sorted_out AS
-        SELECT filename, file_row_number,
-            CASE WHEN turn > 1 AND _row_hash_now = best_hash THEN 'duplicate'
-                 WHEN turn > 1 THEN 'superseded'
+        SELECT _filename, file_row_number,
+            CASE WHEN _turn > 1 AND _row_hash_now = _best_hash THEN 'duplicate'
+                 WHEN _turn > 1 THEN 'superseded'
                  WHEN {unchanged} THEN 'duplicate'
                  WHEN has_breaches THEN 'quarantined'
-                 ELSE 'accepted' END AS place
+                 ELSE 'accepted' END AS _placed
         FROM (
-            SELECT filename, file_row_number, _row_hash AS _row_hash_now, _breaches IS NOT NULL AS has_breaches,
+            SELECT _filename, file_row_number, _row_hash AS _row_hash_now, _breaches IS NOT NULL AS has_breaches,
                 coalesce(_source_record_id, '?' || _row_hash) AS _record_key,
-                row_number() {window} AS turn, first_value(_row_hash) {window} AS best_hash
+                row_number() {window} AS _turn, first_value(_row_hash) {window} AS _best_hash
             FROM {judged}
         ) {before}
         """
@@ -427,4 +429,5 @@ def _bury(
 
 def _file(*paths: Path, numbered: bool = False) -> str:
     listed = ", ".join(quote_text(str(path)) for path in paths)
-    return f"read_parquet([{listed}]{', filename = true, file_row_number = true' if numbered else ''})"
+    options = ", filename = '_filename', file_row_number = true" if numbered else ""
+    return f"read_parquet([{listed}]{options})"

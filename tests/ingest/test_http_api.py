@@ -1,4 +1,4 @@
-"""An owner's HTTP service with all its habits: every record arrives once, in its latest state, or a sentence says why."""
+"""An owner's HTTP service with all its habits: every record arrives once, in its latest state, or we hear why."""
 
 from __future__ import annotations
 
