@@ -12,12 +12,12 @@ import duckdb
 from identity import thresholds
 
 # Two full days that a keyboard or the lunar calendar explains: one digit, day and month swapped, two months.
-BIRTH_MACROS = """
+BIRTH_MACROS = f"""
 CREATE OR REPLACE MACRO is_near_day(a, b) AS
     a = b OR hamming(strftime(a, '%Y%m%d'), strftime(b, '%Y%m%d')) = 1
     OR (year(a) = year(b) AND month(a) = day(b) AND day(a) = month(b));
 CREATE OR REPLACE MACRO is_other_birth(a, b) AS
-    a IS NOT NULL AND b IS NOT NULL AND NOT is_near_day(a, b) AND abs(date_diff('day', a, b)) > 70;
+    a IS NOT NULL AND b IS NOT NULL AND NOT is_near_day(a, b) AND abs(date_diff('day', a, b)) > {thresholds.LUNAR_DAYS};
 """
 
 
@@ -61,7 +61,7 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
                    count(*) FILTER (name_agreement(best.name, best.sound, claims.name, claims.sound) IS NULL) AS others,
                    max(claims.points) FILTER (
                        coalesce(name_agreement(best.name, best.sound, claims.name, claims.sound), 'one_char_of_two')
-                       = 'one_char_of_two') AS other_points
+                       IN ('one_char_of_two', 'polite_form')) AS other_points
             FROM best JOIN name_claims AS claims USING (id_no)
             GROUP BY best.id_no
         )

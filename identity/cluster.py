@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 
 from identity import thresholds
 
@@ -36,16 +37,18 @@ class Partition:
 
 @dataclass(frozen=True)
 class Constraints:
-    """What must stay apart: nodes with different sound numbers, and pairs with the reason why."""
+    """What must stay apart: nodes with different sound numbers, far birth dates, and pairs with the reason why."""
 
     numbers: dict[int, str]
     apart: dict[int, dict[int, str]]
+    births: dict[int, tuple[date, ...]] = field(default_factory=dict)
 
 
 def join_founders(edges: Iterable[Edge], constraints: Constraints) -> Partition:
     """Greedy constrained clustering of nodes that found citizens; ``edges`` may come in any order."""
     result = Partition()
     number = dict(constraints.numbers)
+    births = dict(constraints.births)
     members: dict[int, list[int]] = {}
     ordered = sorted(((-weight, min(a, b), max(a, b)) for weight, a, b in edges))
     tied = _ties([(-minus, a, b) for minus, a, b in ordered], constraints)
@@ -57,7 +60,7 @@ def join_founders(edges: Iterable[Edge], constraints: Constraints) -> Partition:
         left, right = result.find(a), result.find(b)
         if left == right:
             continue
-        reason = _why_apart(left, right, number, members, constraints)
+        reason = _why_apart(left, right, number, births, members, constraints)
         if reason is not None:
             result.review.append((weight, a, b, reason))
             continue
@@ -65,6 +68,8 @@ def join_founders(edges: Iterable[Edge], constraints: Constraints) -> Partition:
         members[keep] = members.get(keep, [keep]) + members.pop(drop, [drop])
         if (moved := number.pop(drop, None)) is not None:
             number[keep] = moved
+        if born := births.get(keep, ()) + births.pop(drop, ()):
+            births[keep] = born
         result.root[drop] = keep
         for node in (a, b):
             result.joined.setdefault(node, (weight, a, b))
@@ -84,10 +89,13 @@ def attach_weak(edges: Iterable[Edge], partition: Partition, constraints: Constr
         members[partition.find(node)].append(node)
     order = sorted((-max(edge[0] for edge in found.values()), weak) for weak, found in options.items())
     for _, weak in order:
-        forbidden = constraints.apart.get(weak, {})
+        forbidden, born = constraints.apart.get(weak, {}), constraints.births.get(weak, ())
         allowed = []
         for root, edge in options[weak].items():
-            reason = next((forbidden[n] for n in [root, *members[root]] if n in forbidden), None)
+            inside = [root, *members[root]]
+            reason = next((forbidden[node] for node in inside if node in forbidden), None)
+            if reason is None and any(are_far_apart(born, constraints.births.get(node, ())) for node in inside):
+                reason = "birth dates far apart"
             if reason is None:
                 allowed.append((edge, root))
             else:
@@ -106,12 +114,32 @@ def attach_weak(edges: Iterable[Edge], partition: Partition, constraints: Constr
     return partition
 
 
+def are_far_apart(some: tuple[date, ...], others: tuple[date, ...]) -> bool:
+    """No birth date of the one lies near one of the other: a slip of one digit or the lunar calendar are near."""
+    return bool(some and others) and not any(_is_near(a, b) for a in some for b in others)
+
+
+def _is_near(a: date, b: date) -> bool:
+    if abs((a - b).days) <= thresholds.LUNAR_DAYS:
+        return True
+    if sum(x != y for x, y in zip(f"{a:%Y%m%d}", f"{b:%Y%m%d}", strict=True)) == 1:
+        return True
+    return a.year == b.year and (a.month, a.day) == (b.day, b.month)
+
+
 def _why_apart(
-    left: int, right: int, number: dict[int, str], members: dict[int, list[int]], constraints: Constraints
+    left: int,
+    right: int,
+    number: dict[int, str],
+    births: dict[int, tuple[date, ...]],
+    members: dict[int, list[int]],
+    constraints: Constraints,
 ) -> str | None:
     a, b = number.get(left), number.get(right)
     if a is not None and b is not None and a != b:
         return "two different sound identity numbers"
+    if are_far_apart(births.get(left, ()), births.get(right, ())):
+        return "birth dates far apart"
     one, other = members.get(left, [left]), members.get(right, [right])
     if len(one) > len(other):
         one, other = other, one

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-COMMON_NAME = 12
-RARE_NAME = 1
+from identity import thresholds
 
 
 @dataclass(frozen=True)
@@ -23,20 +22,23 @@ class Comparison:
     levels: tuple[tuple[str, str], ...]
 
 
+_SAME_NAME = "list_has_any(names_l, names_r)"
+_NAMESAKES = "greatest(name_count_l, name_count_r)"
 _AGREEMENT = "name_agreement(name_l, sound_l, name_r, sound_r)"
 COMPARISONS = (
     Comparison(
         "name",
         "name_l IS NULL OR name_r IS NULL",
         (
-            ("same_rare", f"list_has_any(names_l, names_r) AND greatest(name_count_l, name_count_r) <= {RARE_NAME}"),
+            ("same_rare", f"{_SAME_NAME} AND {_NAMESAKES} <= {thresholds.RARE_NAME_ANCHORS}"),
             (
                 "same_uncommon",
-                f"list_has_any(names_l, names_r) AND greatest(name_count_l, name_count_r) <= {COMMON_NAME}",
+                f"{_SAME_NAME} AND {_NAMESAKES} <= {thresholds.COMMON_NAME_ANCHORS}",
             ),
-            ("same_common", "list_has_any(names_l, names_r)"),
+            ("same_common", _SAME_NAME),
             ("same_sound", "list_has_any(sounds_l, sounds_r)"),
             ("one_char", f"{_AGREEMENT} IN ('one_char', 'unreadable_char')"),
+            ("polite_form", f"{_AGREEMENT} = 'polite_form'"),
             ("same_given", f"{_AGREEMENT} = 'same_given'"),
             ("one_char_of_two", f"{_AGREEMENT} = 'one_char_of_two'"),
             ("surname", "surname_sound_l = surname_sound_r"),
@@ -70,7 +72,7 @@ COMPARISONS = (
         (
             ("same", "list_has_any(birth_days_l, birth_days_r)"),
             ("near", "has_near_day(birth_days_l, birth_days_r)"),
-            ("within_70_days", "has_close_day(birth_days_l, birth_days_r)"),
+            ("within_lunar_days", "has_close_day(birth_days_l, birth_days_r)"),
             ("same_year", "list_has_any(birth_years_l, birth_years_r)"),
             ("different", "ELSE"),
         ),
@@ -122,14 +124,16 @@ COMPARISONS = (
 
 # Name levels that can be one person's name written twice; the others are never linked without a person's decision.
 NAME_AGREES = ("same_rare", "same_uncommon", "same_common", "same_sound", "one_char", "same_given")
+# A surname and a polite form fit many: they are linked on a phone that only one family has.
+POLITE_SUPPORT = ("phone", "same_rare")
 NAME_SAME = ("same_rare", "same_uncommon", "same_common", "same_sound")
 # What speaks for the very person, and what speaks for a family or a home: levels at least as good as the named one.
 OWN_SUPPORT = (
     ("birth", "near"), ("number", "two_edits"), ("certificate", "same"), ("document", "same"), ("account", "same")
 )  # fmt: skip
 NEAR_SUPPORT = (
-    ("birth", "within_70_days"), ("phone", "same_common"), ("address", "same_common"), ("household", "same"),
-    ("kin", "same_kin_name"),
+    ("birth", "within_lunar_days"), ("phone", "same_common"), ("address", "same_common"), ("household", "same"),
+    ("kin", "same_kin_name"), ("district", "same"),
 )  # fmt: skip
 
 COMPARED_COLUMNS = (
@@ -138,11 +142,11 @@ COMPARED_COLUMNS = (
     "kin", "kin_sounds", "districts",
 )  # fmt: skip
 
-MACROS = """
+MACROS = f"""
 CREATE OR REPLACE MACRO has_near_day(a, b) AS
     len(list_filter(a, lambda x: len(list_filter(b, lambda y: is_near_day(x, y))) > 0)) > 0;
 CREATE OR REPLACE MACRO has_close_day(a, b) AS
-    len(list_filter(a, lambda x: len(list_filter(b, lambda y: abs(date_diff('day', x, y)) <= 70)) > 0)) > 0;
+    len(list_filter(a, lambda x: len(list_filter(b, lambda y: abs(date_diff('day', x, y)) <= {thresholds.LUNAR_DAYS})) > 0)) > 0;
 """
 
 

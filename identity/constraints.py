@@ -54,6 +54,13 @@ def read_constraints(connection: duckdb.DuckDBPyConnection) -> Constraints:
             " AND node IN (SELECT left_node FROM edges UNION SELECT right_node FROM edges)"
         ).fetchall()
     )
+    births = {
+        node: tuple(days)
+        for node, days in connection.execute(
+            "SELECT node, birth_days FROM nodes WHERE len(birth_days) > 0"
+            " AND node IN (SELECT left_node FROM edges UNION SELECT right_node FROM edges)"
+        ).fetchall()
+    }
     apart: dict[int, dict[int, str]] = defaultdict(dict)
     rows = connection.execute(
         "SELECT left_node, right_node, min(reason) FROM cannot_links"
@@ -64,4 +71,4 @@ def read_constraints(connection: duckdb.DuckDBPyConnection) -> Constraints:
     for left, right, reason in rows:
         apart[left][right] = reason
         apart[right][left] = reason
-    return Constraints(numbers=numbers, apart=dict(apart))
+    return Constraints(numbers=numbers, apart=dict(apart), births=births)

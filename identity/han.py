@@ -10,7 +10,12 @@ import duckdb
 # Characters that stand for one nobody could read or type.
 UNREADABLE = "?？□*＊〇○●�"
 
+# What follows the surname of somebody whose given name was not asked.
+POLITE_FORMS = ("先生", "女士", "小姐", "大爷", "大妈", "大娘", "阿姨", "叔叔", "师傅", "老师", "婆婆", "爷爷", "奶奶", "同志")
+_POLITE = ", ".join(f"'{form}'" for form in POLITE_FORMS)
+
 MACROS = f"""
+CREATE OR REPLACE MACRO is_polite(a) AS length(a) = 3 AND substr(a, 2) IN ({_POLITE});
 CREATE OR REPLACE MACRO differing_places(a, b) AS
     len(list_filter(range(1, length(a) + 1), lambda i: substr(a, i, 1) <> substr(b, i, 1)));
 CREATE OR REPLACE MACRO is_one_edit(a, b) AS CASE
@@ -32,6 +37,7 @@ CREATE OR REPLACE MACRO agrees_where_readable(a, b) AS
 CREATE OR REPLACE MACRO name_agreement(a, sound_a, b, sound_b) AS CASE
     WHEN a = b THEN 'same'
     WHEN sound_a = sound_b THEN 'same_sound'
+    WHEN is_polite(a) OR is_polite(b) THEN CASE WHEN substr(a, 1, 1) = substr(b, 1, 1) THEN 'polite_form' END
     WHEN agrees_where_readable(a, b) THEN 'unreadable_char'
     WHEN greatest(length(a), length(b)) >= 3 AND is_one_edit(a, b) THEN
         CASE WHEN length(a) = length(b) AND length(a) >= 3 AND substr(a, 2) = substr(b, 2) THEN 'same_given'

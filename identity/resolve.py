@@ -140,7 +140,8 @@ def is_linkable() -> str:
     agrees = ", ".join(str(level_number("name", level)) for level in comparisons.NAME_AGREES)
     own = " OR ".join(_reaches(*level) for level in comparisons.OWN_SUPPORT)
     near = " OR ".join(_reaches(*level) for level in comparisons.NEAR_SUPPORT)
-    return f"((gamma_name IN ({same}) AND ({own} OR {near})) OR (gamma_name IN ({agrees}) AND ({own})))"
+    polite = f"gamma_name = {level_number('name', 'polite_form')} AND {_reaches(*comparisons.POLITE_SUPPORT)}"
+    return f"((gamma_name IN ({same}) AND ({own} OR {near})) OR (gamma_name IN ({agrees}) AND ({own})) OR ({polite}))"
 
 
 def _reaches(comparison: str, level: str) -> str:

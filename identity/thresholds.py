@@ -75,6 +75,11 @@ BLOCK_LIMITS = {
     "sound_district": 4,
     "sound_alone": 3,
 }
+# A name carried by at most so many sound numbers is rare, by more than the second figure common.
+RARE_NAME_ANCHORS = 1
+COMMON_NAME_ANCHORS = 12
+# A birthday kept by the lunar calendar and written as solar is off by less than this.
+LUNAR_DAYS = 70
 # A phone or an address on at most this many nodes is rare: it speaks for one family.
 RARE_PHONE_NODES = 4
 RARE_ADDRESS_NODES = 6
@@ -94,6 +99,6 @@ BELIEVED_WEIGHTS = {
     "document": {"same": 10.0, "different": -1.0},
     "certificate": {"same": 8.0, "different": -2.0},
     "account": {"same": 4.0},
-    "name": {"surname": -6.0, "different": -8.0, "one_char_of_two": -2.0, "same_given": -3.0},
+    "name": {"surname": -6.0, "different": -8.0, "one_char_of_two": -2.0, "same_given": -3.0, "polite_form": -1.0},
     "sex": {"different": -3.0},
 }
