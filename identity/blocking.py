@@ -39,7 +39,7 @@ _LISTS: dict[str, tuple[str, str]] = {
 def create_pairs(connection: duckdb.DuckDBPyConnection) -> int:
     """Create ``pairs`` (left_node < right_node, rules) and return how many there are.
 
-    A key too common by ``thresholds.BLOCK_LIMITS`` proposes nothing; a pair that both have sound numbers is no candidate.
+    A key too common by ``thresholds.BLOCK_LIMITS`` proposes nothing; two sound numbers are no pair.
     """
     parts = [
         f"SELECT node, '{rule}' AS blocking_rule, hash({key}) AS block FROM nodes WHERE {key} IS NOT NULL"

@@ -40,7 +40,7 @@ def assign_ids(connection: duckdb.DuckDBPyConnection, folder: Path, run_id: str)
     """Give every cluster of ``clustered`` (mention, cluster, is_certain) its citizen id and write the ledger.
 
     Creates ``cluster_ids`` (cluster, citizen_id, first_run_id) and ``redirects``. Returns counts: minted, kept, merged,
-    split, revived. The ledger changes in one transaction. Raises ``LedgerUnusable`` when the ledger is locked or broken.
+    split, revived. The ledger changes in one transaction. Raises ``LedgerUnusable`` when it cannot be opened.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = folder / LEDGER_FILE
@@ -83,11 +83,13 @@ def _assign(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int
             FROM cluster_numbers WHERE number IS NOT NULL;
             CREATE OR REPLACE TEMP TABLE candidates AS
             WITH evidence AS (
-                SELECT cluster, origin_id AS citizen_id, is_certain::INT AS certain, 1 AS origin, 0 AS now FROM remembered
+                SELECT cluster, origin_id AS citizen_id, is_certain::INT AS certain, 1 AS origin, 0 AS now
+                FROM remembered
                 UNION ALL
                 SELECT cluster, citizen_id, 0, 0, 1 FROM remembered WHERE citizen_id IS NOT NULL
                 UNION ALL
-                SELECT p.cluster, c.citizen_id, 0, 0, 0 FROM cluster_prints AS p JOIN ledger.citizen AS c USING (number_print)
+                SELECT p.cluster, c.citizen_id, 0, 0, 0
+                FROM cluster_prints AS p JOIN ledger.citizen AS c USING (number_print)
             )
             SELECT cluster, citizen_id, sum(certain) AS certain, sum(origin) AS origin, sum(now) AS now,
                    coalesce(any_value(p.number_print) = any_value(c.number_print), false) AS same_number,
@@ -153,10 +155,12 @@ def _record(connection: duckdb.DuckDBPyConnection, run_id: str, minted: int, kep
         """
         CREATE OR REPLACE TEMP TABLE retired AS
         WITH gone AS (
-            SELECT citizen_id FROM ledger.citizen WHERE is_active AND citizen_id NOT IN (SELECT citizen_id FROM cluster_choice)
+            SELECT citizen_id FROM ledger.citizen
+            WHERE is_active AND citizen_id NOT IN (SELECT citizen_id FROM cluster_choice)
         ),
         followed AS (
-            SELECT gone.citizen_id AS old_citizen_id, c.citizen_id, count(*) AS members, sum(r.is_certain::INT) AS certain
+            SELECT gone.citizen_id AS old_citizen_id, c.citizen_id, count(*) AS members,
+                   sum(r.is_certain::INT) AS certain
             FROM gone JOIN remembered AS r ON r.citizen_id = gone.citizen_id JOIN cluster_choice AS c USING (cluster)
             GROUP BY ALL
         )
@@ -167,7 +171,8 @@ def _record(connection: duckdb.DuckDBPyConnection, run_id: str, minted: int, kep
     )
     revived = _count(
         connection,
-        "SELECT count(*) FROM cluster_choice JOIN ledger.citizen USING (citizen_id) WHERE NOT is_minted AND NOT is_active",
+        "SELECT count(*) FROM cluster_choice JOIN ledger.citizen USING (citizen_id)"
+        " WHERE NOT is_minted AND NOT is_active",
     )
     merged = _count(connection, "SELECT count(*) FROM retired WHERE targets = 1")
     split = _count(connection, "SELECT count(*) FROM retired WHERE targets > 1")
@@ -181,7 +186,8 @@ def _record(connection: duckdb.DuckDBPyConnection, run_id: str, minted: int, kep
     connection.execute(
         """
         INSERT INTO ledger.redirect
-        SELECT old_citizen_id, citizen_id, CASE WHEN targets = 1 THEN 'merge' ELSE 'split' END, ?, now(), NULL FROM retired
+        SELECT old_citizen_id, citizen_id, CASE WHEN targets = 1 THEN 'merge' ELSE 'split' END, ?, now(), NULL
+        FROM retired
         """,
         [run_id],
     )
@@ -198,10 +204,13 @@ def _record(connection: duckdb.DuckDBPyConnection, run_id: str, minted: int, kep
         CREATE OR REPLACE TEMP TABLE citizen_now AS
         SELECT l.citizen_id, l.first_run_id, l.sequence, c.citizen_id IS NOT NULL AS is_active,
                CASE WHEN c.citizen_id IS NULL THEN l.number_print ELSE p.number_print END AS number_print
-        FROM ledger.citizen AS l LEFT JOIN cluster_choice AS c USING (citizen_id) LEFT JOIN cluster_prints AS p USING (cluster);
+        FROM ledger.citizen AS l LEFT JOIN cluster_choice AS c USING (citizen_id)
+        LEFT JOIN cluster_prints AS p USING (cluster);
         CREATE OR REPLACE TEMP TABLE member_now AS
-        SELECT k.mention_key, c.citizen_id, coalesce(r.origin_id, c.citizen_id) AS origin_id, k.name_print, k.number_print
-        FROM kept_members AS k LEFT JOIN cluster_choice AS c USING (cluster) LEFT JOIN remembered AS r USING (mention_key)
+        SELECT k.mention_key, c.citizen_id, coalesce(r.origin_id, c.citizen_id) AS origin_id,
+               k.name_print, k.number_print
+        FROM kept_members AS k LEFT JOIN cluster_choice AS c USING (cluster)
+        LEFT JOIN remembered AS r USING (mention_key)
         WHERE c.citizen_id IS NOT NULL;
         INSERT OR REPLACE INTO ledger.citizen BY NAME
         SELECT n.* FROM citizen_now AS n JOIN ledger.citizen AS o USING (citizen_id)
@@ -214,7 +223,8 @@ def _record(connection: duckdb.DuckDBPyConnection, run_id: str, minted: int, kep
         UPDATE ledger.member SET citizen_id = NULL
         WHERE citizen_id IS NOT NULL AND mention_key NOT IN (SELECT mention_key FROM member_now);
         CREATE OR REPLACE TEMP TABLE cluster_ids AS
-        SELECT c.cluster, c.citizen_id, l.first_run_id FROM cluster_choice AS c JOIN ledger.citizen AS l USING (citizen_id);
+        SELECT c.cluster, c.citizen_id, l.first_run_id
+        FROM cluster_choice AS c JOIN ledger.citizen AS l USING (citizen_id);
         CREATE OR REPLACE TEMP TABLE redirects AS
         SELECT old_citizen_id, citizen_id, reason, run_id, happened_at FROM ledger.redirect WHERE revoked_run_id IS NULL
         """

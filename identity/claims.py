@@ -52,78 +52,88 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
         f"""
         CREATE OR REPLACE TABLE number_owners AS
         WITH best AS (
-            SELECT * FROM name_claims QUALIFY row_number() OVER (PARTITION BY id_no ORDER BY points DESC, name) = 1
+            SELECT *, count(*) OVER (PARTITION BY id_no) AS name_count,
+                   sum(places) OVER (PARTITION BY id_no) AS all_places
+            FROM name_claims
+            QUALIFY row_number() OVER (PARTITION BY id_no ORDER BY points DESC, name) = 1
+        ),
+        rivals AS (
+            SELECT best.id_no, claims.points,
+                   name_agreement(best.name, best.sound, claims.name, claims.sound) AS agreement
+            FROM best JOIN name_claims AS claims ON claims.id_no = best.id_no AND claims.name <> best.name
+            WHERE best.name_count > 1
         ),
         against AS (
-            SELECT best.id_no, any_value(best.name) AS owner_name, any_value(best.sound) AS owner_sound,
-                   any_value(best.points) AS points, any_value(best.places) AS places,
-                   sum(claims.places) AS all_places,
-                   count(*) FILTER (name_agreement(best.name, best.sound, claims.name, claims.sound) IS NULL) AS others,
-                   max(claims.points) FILTER (
-                       coalesce(name_agreement(best.name, best.sound, claims.name, claims.sound), 'one_char_of_two')
-                       IN ('one_char_of_two', 'polite_form')) AS other_points
-            FROM best JOIN name_claims AS claims USING (id_no)
-            GROUP BY best.id_no
+            SELECT id_no, count(*) FILTER (agreement IS NULL) AS others,
+                   max(points) FILTER (coalesce(agreement, 'none') IN ('none', 'one_char_of_two', 'polite_form'))
+                       AS other_points
+            FROM rivals GROUP BY id_no
         )
-        SELECT id_no, owner_name, owner_sound,
+        SELECT id_no, name AS owner_name, sound AS owner_sound,
                CASE WHEN others >= {thresholds.PLACEHOLDER_NAMES}
                          AND places < {thresholds.PLACEHOLDER_OWNER_SHARE} * all_places THEN 'conflict:placeholder'
                     WHEN other_points >= points THEN 'conflict:two_owners'
                     WHEN points <= {thresholds.CLAIM_FLOOR} THEN 'disowned:birth_and_sex'
                END AS trouble
-        FROM against
+        FROM best LEFT JOIN against USING (id_no)
         """
     )
+    # Most mentions bear the owner's name: only the others are looked at closely.
     connection.execute(
         """
-        CREATE OR REPLACE TABLE named_together AS
-        SELECT DISTINCT a.mention, b.name
-        FROM mentions AS a JOIN mentions AS b ON a.record_key = b.record_key AND a.mention <> b.mention
-        WHERE a.id_no IS NOT NULL AND a.name <> b.name
+        CREATE OR REPLACE TABLE doubtful AS
+        SELECT m.mention, m.record_key, m.household_key, m.source_table, m.role, m.said_on, m.id_no, m.name,
+               o.owner_name, o.owner_sound, o.trouble, s.sound,
+               m.birth_day IS NOT NULL AND is_near_day(m.birth_day, m.number_birth) AS birth_agrees,
+               coalesce(is_other_birth(m.birth_day, m.number_birth), false) AS birth_differs,
+               coalesce(m.sex <> m.number_sex, false) AS sex_differs
+        FROM mentions AS m LEFT JOIN sounds AS s USING (name) LEFT JOIN number_owners AS o USING (id_no)
+        WHERE m.id_no IS NOT NULL
+          AND (m.name IS NULL OR o.owner_name IS NULL OR m.name <> o.owner_name OR o.trouble IS NOT NULL);
+        CREATE OR REPLACE TABLE owner_beside AS
+        SELECT DISTINCT d.mention
+        FROM doubtful AS d JOIN mentions AS b
+             ON b.record_key = d.record_key AND b.mention <> d.mention AND b.name = d.owner_name
+        WHERE d.name <> d.owner_name
         UNION
-        SELECT DISTINCT a.mention, b.name
-        FROM mentions AS a JOIN mentions AS b
-             ON a.household_key = b.household_key AND a.source_table = b.source_table AND a.role = b.role
-             AND a.said_on = b.said_on AND a.mention <> b.mention
-        WHERE a.id_no IS NOT NULL AND a.name <> b.name AND a.role = 'member'
+        SELECT DISTINCT d.mention
+        FROM doubtful AS d JOIN mentions AS b
+             ON b.household_key = d.household_key AND b.said_on = d.said_on AND b.source_table = d.source_table
+             AND b.role = d.role AND b.mention <> d.mention AND b.name = d.owner_name
+        WHERE d.name <> d.owner_name AND d.role = 'member'
         """
     )
     connection.execute(
         """
         CREATE OR REPLACE TABLE number_links AS
         WITH judged AS (
-            SELECT m.mention, m.id_no, m.name, o.owner_name, o.trouble,
-                   name_agreement(o.owner_name, o.owner_sound, m.name, s.sound) AS agreement,
-                   m.birth_day IS NOT NULL AND is_near_day(m.birth_day, m.number_birth) AS birth_agrees,
-                   is_other_birth(m.birth_day, m.number_birth) AS birth_differs,
-                   coalesce(m.sex <> m.number_sex, false) AS sex_differs,
-                   t.mention IS NOT NULL AS owner_beside,
-                   length(m.name) = 3 AND length(o.owner_name) = 3
-                       AND substr(m.name, 1, 1) = substr(o.owner_name, 1, 1)
-                       AND (substr(m.name, 2, 1) = substr(o.owner_name, 2, 1)
-                            OR substr(m.name, 3, 1) = substr(o.owner_name, 3, 1)) AS shares_syllable
-            FROM mentions AS m
-            LEFT JOIN sounds AS s USING (name)
-            LEFT JOIN number_owners AS o USING (id_no)
-            LEFT JOIN named_together AS t ON t.mention = m.mention AND t.name = o.owner_name
-            WHERE m.id_no IS NOT NULL
+            SELECT *, name_agreement(owner_name, owner_sound, name, sound) AS agreement,
+                   mention IN (SELECT mention FROM owner_beside) AS owner_stands_beside,
+                   length(name) = 3 AND length(owner_name) = 3 AND substr(name, 1, 1) = substr(owner_name, 1, 1)
+                       AND (substr(name, 2, 1) = substr(owner_name, 2, 1)
+                            OR substr(name, 3, 1) = substr(owner_name, 3, 1)) AS shares_syllable
+            FROM doubtful
         )
+        SELECT mention, id_no, 'id' AS reason FROM mentions
+        WHERE id_no IS NOT NULL AND mention NOT IN (SELECT mention FROM doubtful)
+        UNION ALL
         SELECT mention, id_no,
             CASE
                 WHEN owner_name IS NULL THEN 'conflict:no_owner'
                 WHEN trouble IS NOT NULL THEN trouble
-                WHEN name IS NULL THEN CASE WHEN birth_differs OR sex_differs THEN 'conflict:no_name' ELSE 'id+no_name' END
-                WHEN agreement = 'same' THEN 'id'
-                WHEN owner_beside THEN 'disowned:owner_on_record'
+                WHEN name IS NULL AND (birth_differs OR sex_differs) THEN 'conflict:no_name'
+                WHEN name IS NULL THEN 'id+no_name'
+                WHEN owner_stands_beside THEN 'disowned:owner_on_record'
                 WHEN agreement = 'same_sound' AND NOT (birth_differs AND sex_differs) THEN 'id+same_sound'
                 WHEN birth_differs OR sex_differs THEN 'conflict:name_and_birth'
                 WHEN agreement = 'unreadable_char' THEN 'id+unreadable_char'
                 WHEN agreement = 'one_char' THEN 'id+one_char'
                 WHEN agreement = 'same_given' THEN 'id+same_given'
+                WHEN agreement = 'polite_form' THEN 'id+polite_form'
                 WHEN shares_syllable THEN 'id+surname_syllable'
                 WHEN agreement = 'one_char_of_two' AND birth_agrees THEN 'id+birth'
                 ELSE 'conflict:name'
-            END AS reason
+            END
         FROM judged
         """
     )
@@ -133,20 +143,22 @@ def disown_numbers_of_kin(connection: duckdb.DuckDBPyConnection) -> None:
     """Turn a name conflict into a disowned number where the number's owner has kin of the mention's name."""
     connection.execute(
         """
+        CREATE OR REPLACE TABLE in_conflict AS
+        SELECT DISTINCT id_no FROM number_links WHERE reason IN ('conflict:name', 'conflict:name_and_birth');
         CREATE OR REPLACE TABLE owner_companions AS
         SELECT DISTINCT owned.id_no, other.name
         FROM number_links AS owned
         JOIN mentions AS m ON m.mention = owned.mention AND NOT m.is_withdrawn
         JOIN mentions AS other ON other.record_key = m.record_key AND other.mention <> m.mention
         WHERE starts_with(owned.reason, 'id')
-          AND owned.id_no IN (SELECT id_no FROM number_links WHERE reason IN ('conflict:name', 'conflict:name_and_birth'))
+          AND owned.id_no IN (SELECT id_no FROM in_conflict)
         UNION
         SELECT DISTINCT owned.id_no, other.name
         FROM number_links AS owned
         JOIN mentions AS m ON m.mention = owned.mention AND NOT m.is_withdrawn
         JOIN mentions AS other ON other.household_key = m.household_key AND other.mention <> m.mention
         WHERE starts_with(owned.reason, 'id')
-          AND owned.id_no IN (SELECT id_no FROM number_links WHERE reason IN ('conflict:name', 'conflict:name_and_birth'))
+          AND owned.id_no IN (SELECT id_no FROM in_conflict)
         """
     )
     connection.execute(

@@ -138,15 +138,16 @@ NEAR_SUPPORT = (
 
 COMPARED_COLUMNS = (
     "name", "names", "sound", "sounds", "surname_sound", "name_count", "numbers", "certificates", "claims", "documents",
-    "birth_days", "birth_years", "sex", "phones", "rare_phones", "addresses", "rare_addresses", "accounts", "households",
-    "kin", "kin_sounds", "districts",
+    "birth_days", "birth_years", "sex", "phones", "rare_phones", "addresses", "rare_addresses", "accounts",
+    "households", "kin", "kin_sounds", "districts",
 )  # fmt: skip
 
 MACROS = f"""
 CREATE OR REPLACE MACRO has_near_day(a, b) AS
     len(list_filter(a, lambda x: len(list_filter(b, lambda y: is_near_day(x, y))) > 0)) > 0;
+CREATE OR REPLACE MACRO is_close_day(a, b) AS abs(date_diff('day', a, b)) <= {thresholds.LUNAR_DAYS};
 CREATE OR REPLACE MACRO has_close_day(a, b) AS
-    len(list_filter(a, lambda x: len(list_filter(b, lambda y: abs(date_diff('day', x, y)) <= {thresholds.LUNAR_DAYS})) > 0)) > 0;
+    len(list_filter(a, lambda x: len(list_filter(b, lambda y: is_close_day(x, y))) > 0)) > 0;
 """
 
 

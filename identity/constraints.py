@@ -12,7 +12,7 @@ from identity.cluster import Constraints
 
 
 def create_cannot_links(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``cannot_links``: pairs of nodes (left_node < right_node) of which one has no sound number, and the reason."""
+    """Create ``cannot_links``: pairs of nodes (left_node < right_node) without two numbers, and why."""
     connection.execute(
         """
         CREATE OR REPLACE TABLE cannot_links AS

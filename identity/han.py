@@ -11,7 +11,9 @@ import duckdb
 UNREADABLE = "?？□*＊〇○●�"
 
 # What follows the surname of somebody whose given name was not asked.
-POLITE_FORMS = ("先生", "女士", "小姐", "大爷", "大妈", "大娘", "阿姨", "叔叔", "师傅", "老师", "婆婆", "爷爷", "奶奶", "同志")
+POLITE_FORMS = (
+    "先生", "女士", "小姐", "大爷", "大妈", "大娘", "阿姨", "叔叔", "师傅", "老师", "婆婆", "爷爷", "奶奶", "同志"
+)  # fmt: skip
 _POLITE = ", ".join(f"'{form}'" for form in POLITE_FORMS)
 
 MACROS = f"""

@@ -44,7 +44,7 @@ def read_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
                        list_sort(list_distinct(coalesce(phones, []))) AS phones),
             CASE WHEN birth_date_precision = 'day' THEN birth_date END AS birth_day,
             CASE WHEN id_no IS NOT NULL
-                 THEN try_cast(substr(id_no, 7, 4) || '-' || substr(id_no, 11, 2) || '-' || substr(id_no, 13, 2) AS DATE)
+                 THEN try_cast(concat_ws('-', substr(id_no, 7, 4), substr(id_no, 11, 2), substr(id_no, 13, 2)) AS DATE)
                  END AS number_birth,
             CASE WHEN id_no IS NOT NULL
                  THEN CASE WHEN ascii(substr(id_no, 17, 1)) % 2 = 1 THEN 'male' ELSE 'female' END END AS number_sex,

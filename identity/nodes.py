@@ -61,7 +61,8 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
                CASE WHEN bool_and(is_withdrawn) THEN 'withdrawn' ELSE any_value(kind) END AS kind
         FROM node_members GROUP BY node_key;
         CREATE OR REPLACE TABLE node_of AS
-        SELECT mention, node, node_numbers.kind, is_withdrawn, reason FROM node_members JOIN node_numbers USING (node_key);
+        SELECT mention, node, node_numbers.kind, is_withdrawn, reason
+        FROM node_members JOIN node_numbers USING (node_key);
         """
     )
     _describe(connection)
@@ -87,7 +88,8 @@ def _describe(connection: duckdb.DuckDBPyConnection) -> None:
         """
         CREATE OR REPLACE TABLE profiles AS
         WITH said AS (
-            SELECT o.node, o.kind, m.*, coalesce(m.birth_day, CASE WHEN o.kind = 'anchor' THEN m.number_birth END) AS born
+            SELECT o.node, o.kind, m.*,
+                   coalesce(m.birth_day, CASE WHEN o.kind = 'anchor' THEN m.number_birth END) AS born
             FROM node_of AS o JOIN mentions AS m USING (mention)
             WHERE m.name IS NOT NULL AND (NOT o.is_withdrawn OR o.kind = 'withdrawn')
         ),
@@ -102,20 +104,24 @@ def _describe(connection: duckdb.DuckDBPyConnection) -> None:
                 list_sort(list(DISTINCT sound)) AS sounds,
                 coalesce(list_sort(list_distinct(list_concat(
                     list(DISTINCT born) FILTER (born IS NOT NULL),
-                    list(DISTINCT number_birth) FILTER (kind = 'anchor' AND number_birth IS NOT NULL)))), []) AS birth_days,
+                    list(DISTINCT number_birth) FILTER (kind = 'anchor' AND number_birth IS NOT NULL)))), [])
+                    AS birth_days,
                 coalesce(list_sort(list(DISTINCT year(birth_date)) FILTER (birth_date IS NOT NULL)), []) AS birth_years,
                 CASE WHEN any_value(kind) = 'anchor' THEN min(number_sex)
                      WHEN count(DISTINCT sex) FILTER (sex IN ('male', 'female')) = 1 THEN min(sex) END AS sex,
                 coalesce(list_sort(list(DISTINCT damaged_id_no) FILTER (damaged_id_no IS NOT NULL)), []) AS damaged,
-                coalesce(list_sort(list(DISTINCT certificate_id_no) FILTER (certificate_id_no IS NOT NULL)), []) AS certificates,
-                coalesce(list_sort(list(DISTINCT other_document_no) FILTER (other_document_no IS NOT NULL)), []) AS documents,
+                coalesce(list_sort(list(DISTINCT certificate_id_no) FILTER (certificate_id_no IS NOT NULL)), [])
+                    AS certificates,
+                coalesce(list_sort(list(DISTINCT other_document_no) FILTER (other_document_no IS NOT NULL)), [])
+                    AS documents,
                 coalesce(list_sort(list_distinct(flatten(list(phones)))), []) AS phones,
                 coalesce(list_sort(list(DISTINCT address) FILTER (address IS NOT NULL)), []) AS addresses,
                 coalesce(list_sort(list(DISTINCT bank_account) FILTER (bank_account IS NOT NULL)), []) AS accounts,
                 coalesce(list_sort(list(DISTINCT household_key) FILTER (household_key IS NOT NULL)), []) AS households,
                 list_sort(list_distinct(list_concat(
                     coalesce(list(DISTINCT hukou_district) FILTER (hukou_district IS NOT NULL), []),
-                    coalesce(list(DISTINCT managing_district) FILTER (managing_district IS NOT NULL), [])))) AS districts
+                    coalesce(list(DISTINCT managing_district) FILTER (managing_district IS NOT NULL), []))))
+                    AS districts
             FROM said JOIN sounds USING (name) GROUP BY node
         )
         SELECT lists.*, main_names.name FROM lists JOIN main_names USING (node)

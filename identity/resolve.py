@@ -197,7 +197,7 @@ def _cluster(connection: duckdb.DuckDBPyConnection) -> Partition:
         """
         CREATE OR REPLACE TABLE node_clusters AS
         SELECT nodes.node, nodes.kind, nodes.number, nodes.is_founder,
-               CASE WHEN moves.cluster IS NOT NULL THEN moves.cluster WHEN nodes.is_founder THEN nodes.node END AS cluster,
+               coalesce(moves.cluster, CASE WHEN nodes.is_founder THEN nodes.node END) AS cluster,
                joins.match_weight
         FROM nodes LEFT JOIN moves USING (node) LEFT JOIN joins USING (node);
         CREATE OR REPLACE TABLE cluster_numbers AS
@@ -255,14 +255,14 @@ def _write(connection: duckdb.DuckDBPyConnection, partition: Partition) -> None:
                 WHEN o.kind = 'anchor' THEN o.reason
                 WHEN i.citizen_id IS NULL AND m.is_withdrawn THEN 'a withdrawn record founds nobody'
                 WHEN i.citizen_id IS NULL THEN 'too little to tell who this is'
-                WHEN c.match_weight IS NOT NULL THEN coalesce(o.reason || '; ', '') || 'evidence of name and circumstances'
+                WHEN c.match_weight IS NOT NULL THEN concat_ws('; ', o.reason, 'evidence of name and circumstances')
                 WHEN c.kind = 'document' THEN 'document'
                 ELSE coalesce(o.reason, 'full name and birth date')
             END AS reason,
             CASE
                 WHEN o.kind = 'anchor' THEN CASE o.reason {confidence} END
                 WHEN c.match_weight IS NOT NULL THEN
-                    least({thresholds.PROBABILISTIC_CONFIDENCE_CAP}, pow(2, c.match_weight) / (1 + pow(2, c.match_weight)))
+                    least({thresholds.PROBABILISTIC_CONFIDENCE_CAP}, 1 / (1 + pow(2, -c.match_weight)))
                 ELSE {thresholds.SINGLE_CONFIDENCE}
             END AS confidence
         FROM mentions AS m

@@ -11,11 +11,11 @@ from identity.model import Parameters, splink_settings
 
 
 def create_comparable_nodes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Add to ``nodes`` what blocking and comparing need: texts of numbers, claims, rarity of name, phone and address."""
+    """Add to ``nodes`` what blocking and comparing need: numbers, claims, rarity of name and phone and address."""
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE name_counts AS
-        SELECT name, count(*) AS name_count FROM (SELECT DISTINCT name, number FROM nodes WHERE kind = 'anchor') GROUP BY name;
+        SELECT name, count(*) AS name_count FROM nodes WHERE kind = 'anchor' GROUP BY name;
         CREATE OR REPLACE TABLE rare_phones AS
         SELECT item FROM (SELECT node, unnest(phones) AS item FROM nodes) GROUP BY item
         HAVING count(DISTINCT node) <= {thresholds.RARE_PHONE_NODES};
@@ -41,7 +41,7 @@ def create_comparable_nodes(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def score_pairs(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -> None:
-    """Create ``scored_pairs`` from ``pairs``: match_weight, and per comparison its level (gamma_) and weight (weight_)."""
+    """Create ``scored_pairs`` from ``pairs``: match_weight, and its gamma_ and weight_ per comparison."""
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE compared_nodes AS

@@ -1,4 +1,4 @@
-"""Toneless readings of names: Han characters by pypinyin, a surname's own reading where it differs, other scripts kept."""
+"""Toneless readings of names: Han by pypinyin, a surname's own reading where it differs, other scripts kept."""
 
 from __future__ import annotations
 
@@ -8,36 +8,20 @@ from pypinyin import Style, pinyin
 
 # Characters that read differently as a surname.
 SURNAME_READINGS = {
-    "曾": "zeng", "单": "shan", "解": "xie", "区": "ou", "仇": "qiu", "查": "zha", "盖": "ge", "任": "ren", "朴": "piao",
-    "翟": "zhai", "覃": "qin", "尉": "wei", "员": "yun", "繁": "po", "黑": "he", "缪": "miao", "乐": "yue", "宁": "ning",
-    "燕": "yan", "华": "hua", "纪": "ji", "应": "ying", "冼": "xian", "折": "she", "种": "chong", "秘": "bi", "召": "shao",
-    "钻": "zuan", "訾": "zi", "逄": "pang", "郇": "huan", "牟": "mu", "葛": "ge", "万": "wan", "那": "na", "石": "shi",
-    "长": "zhang", "曲": "qu", "卜": "bu", "适": "kuo", "哈": "ha", "撒": "sa", "洗": "xian", "晟": "cheng", "车": "che",
-    "柏": "bai", "谌": "chen", "隗": "wei", "宓": "mi", "幺": "yao", "祭": "zhai", "过": "guo", "能": "nai", "尹": "yin",
+    "曾": "zeng", "单": "shan", "解": "xie", "区": "ou", "仇": "qiu", "查": "zha", "盖": "ge", "任": "ren",
+    "朴": "piao", "翟": "zhai", "覃": "qin", "尉": "wei", "员": "yun", "繁": "po", "黑": "he", "缪": "miao",
+    "乐": "yue", "宁": "ning", "燕": "yan", "华": "hua", "纪": "ji", "应": "ying", "冼": "xian", "折": "she",
+    "种": "chong", "秘": "bi", "召": "shao", "钻": "zuan", "訾": "zi", "逄": "pang", "郇": "huan", "牟": "mu",
+    "葛": "ge", "万": "wan", "那": "na", "石": "shi", "长": "zhang", "曲": "qu", "卜": "bu", "适": "kuo",
+    "哈": "ha", "撒": "sa", "洗": "xian", "晟": "cheng", "车": "che", "柏": "bai", "谌": "chen", "隗": "wei",
+    "宓": "mi", "幺": "yao", "祭": "zhai", "过": "guo", "能": "nai", "尹": "yin",
 }  # fmt: skip
 COMPOUND_SURNAMES = frozenset(
-    [
-        "欧阳",
-        "司马",
-        "上官",
-        "诸葛",
-        "东方",
-        "皇甫",
-        "尉迟",
-        "公孙",
-        "慕容",
-        "长孙",
-        "宇文",
-        "令狐",
-        "夏侯",
-        "轩辕",
-        "端木",
-        "百里",
-        "南宫",
-        "司徒",
-        "独孤",
-    ]
-)
+    (
+        "欧阳", "司马", "上官", "诸葛", "东方", "皇甫", "尉迟", "公孙", "慕容", "长孙",
+        "宇文", "令狐", "夏侯", "轩辕", "端木", "百里", "南宫", "司徒", "独孤",
+    )
+)  # fmt: skip
 
 
 def read_names(names: list[str]) -> pa.Table:

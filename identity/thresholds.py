@@ -21,6 +21,7 @@ NUMBER_WEIGHTS = {
     "id+same_given": 28.0,
     "id+surname_syllable": 26.0,
     "id+birth": 26.0,
+    "id+polite_form": 24.0,
     "id+no_name": 20.0,
 }
 # Certainty of a link by number, by the same reasons; a probabilistic link takes the probability of its weight, capped.
@@ -32,6 +33,7 @@ NUMBER_CONFIDENCE = {
     "id+same_given": 0.98,
     "id+surname_syllable": 0.97,
     "id+birth": 0.95,
+    "id+polite_form": 0.95,
     "id+no_name": 0.9,
 }
 SINGLE_CONFIDENCE = 0.9

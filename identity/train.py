@@ -45,7 +45,8 @@ def hide_numbers(connection: duckdb.DuckDBPyConnection, seed: int) -> None:
             CASE WHEN draw < {thresholds.HIDDEN_SHARE} THEN NULL ELSE number_birth END AS number_birth,
             CASE WHEN draw < {thresholds.HIDDEN_SHARE} THEN NULL ELSE number_sex END AS number_sex,
             CASE WHEN draw < {thresholds.HIDDEN_SHARE * thresholds.DAMAGED_SHARE} THEN
-                substr(id_no, 1, place - 1) || ((ascii(substr(id_no, place, 1)) - 48 + shift) % 10) || substr(id_no, place + 1)
+                substr(id_no, 1, place - 1) || ((ascii(substr(id_no, place, 1)) - 48 + shift) % 10)
+                || substr(id_no, place + 1)
                 ELSE damaged_id_no END AS damaged_id_no)
         FROM drawn
         """
@@ -73,7 +74,8 @@ def train(work_file: Path, seed: int, trained_on: str) -> Parameters:
             GROUP BY node HAVING count(DISTINCT true_number) = 1;
             CREATE OR REPLACE TABLE labelled AS
             SELECT s.*, l.truth = r.truth AS is_match
-            FROM scored_pairs AS s JOIN node_truth AS l ON l.node = left_node JOIN node_truth AS r ON r.node = right_node
+            FROM scored_pairs AS s
+            JOIN node_truth AS l ON l.node = left_node JOIN node_truth AS r ON r.node = right_node
             """
         )
         return _fit(connection, trained_on)
@@ -89,7 +91,8 @@ def _fit(connection: duckdb.DuckDBPyConnection, trained_on: str) -> Parameters:
     """
     levels = [(c.name, level) for c in COMPARISONS for level, _ in c.levels]
     columns = ", ".join(
-        f"(gamma_{name} = {level_number(name, level)})::TINYINT AS x{place}" for place, (name, level) in enumerate(levels)
+        f"(gamma_{name} = {level_number(name, level)})::TINYINT AS x{place}"
+        for place, (name, level) in enumerate(levels)
     )
     found = connection.execute(
         f"SELECT is_match::TINYINT AS is_match, {columns} FROM labelled ORDER BY left_node, right_node"
@@ -97,7 +100,8 @@ def _fit(connection: duckdb.DuckDBPyConnection, trained_on: str) -> Parameters:
     truth = np.asarray(found["is_match"], dtype=float)
     if not 0 < truth.sum() < len(truth):
         raise ModelUnusable("identity: the work file has too few sound numbers to learn from; train on a larger one.")
-    seen = np.column_stack([np.ones(len(truth)), *(np.asarray(found[f"x{n}"], dtype=float) for n in range(len(levels)))])
+    reached = [np.asarray(found[f"x{place}"], dtype=float) for place in range(len(levels))]
+    seen = np.column_stack([np.ones(len(truth)), *reached])
     belief = np.array([0.0, *(thresholds.BELIEVED_WEIGHTS.get(name, {}).get(level, 0.0) for name, level in levels)])
     hold = np.array([thresholds.RIDGE_OF_PRIOR] + [thresholds.RIDGE] * len(levels))
     bits = _ridge_logistic(seen, truth, belief * math.log(2), hold) / math.log(2)
