@@ -93,8 +93,7 @@ def test_types_are_told_in_the_words_of_the_engine(tmp_path: Path) -> None:
     work_file = tmp_path / "work.duckdb"
     with duckdb.connect(str(work_file)) as connection:
         connection.execute(
-            "CREATE TABLE t AS SELECT 1::DECIMAL(12, 2) AS a, ['x'] AS b, '{}'::JSON AS c,"
-            " now() AS d, current_date AS e"
+            "CREATE TABLE t AS SELECT 1::DECIMAL(12, 2) AS a, ['x'] AS b, '{}'::JSON AS c, now() AS d, today() AS e"
         )
     context = gx.get_context(mode="ephemeral")
     address = connection_string(work_file, memory_limit="1GB", temp_folder=tmp_path)
