@@ -96,9 +96,7 @@ def splink_settings(parameters: Parameters) -> SettingsCreator:
             made = cll.ElseLevel() if condition == "ELSE" else cll.CustomLevel(condition, level)
             # Splink takes a level's weight as log2(m / u); only the ratio counts.
             ratio = 2 ** parameters.weights[comparison.name][level]
-            levels.append(
-                made.configure(m_probability=min(1.0, ratio), u_probability=min(1.0, 1 / ratio))
-            )
+            levels.append(made.configure(m_probability=min(1.0, ratio), u_probability=min(1.0, 1 / ratio)))
         comparisons.append(cl.CustomComparison(levels, output_column_name=comparison.name))
     return SettingsCreator(
         link_type="dedupe_only",
