@@ -51,7 +51,7 @@ def judge(
     the rest of them are not asked. Raises ``SuiteUnusable`` when a suite file is wrong.
     """
     rooms = tuple(rooms)
-    columns = {room.name: _columns(work_file, room) for room in rooms}
+    columns = _columns(work_file)
     mark = fingerprint(work_file)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
@@ -65,7 +65,7 @@ def judge(
     try:
         for index, room in enumerate(rooms):
             progress(index, len(rooms), f"checking {room.name}")
-            present = columns[room.name]
+            present = columns.get(room.relation)
             results.append(_existence(room, present is not None))
             if present is not None:
                 rules = rules_of(room, present, as_of.isoformat(), previous_rows.get(room.name, 0))
@@ -86,15 +86,16 @@ def _existence(room: Room, exists: bool) -> CheckResult:
     )
 
 
-def _columns(work_file: Path, room: Room) -> dict[str, str] | None:
-    schema, _, table = room.relation.partition(".")
+def _columns(work_file: Path) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
     with connect(work_file, read_only=True) as connection:
         rows = connection.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?"
-            " AND database_name = current_database() ORDER BY column_index",
-            [schema, table],
+            "SELECT schema_name || '.' || table_name, column_name, data_type FROM duckdb_columns()"
+            " WHERE database_name = current_database() ORDER BY ALL"
         ).fetchall()
-    return dict(rows) or None
+    for relation, column, kind in rows:
+        found.setdefault(relation, {})[column] = kind
+    return found
 
 
 def _check_table(source: Any, room: Room, rules: list[Rule]) -> list[CheckResult]:

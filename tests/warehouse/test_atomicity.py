@@ -123,7 +123,7 @@ def test_readers_during_publications_see_one_run(home: Home) -> None:
 
     def read() -> None:
         with open_published(home) as connection:
-            while not done.wait(0.05):
+            while not done.wait(0.2):
                 try:
                     seen.append(marks_seen(connection))
                 except duckdb.Error as trouble:
@@ -135,7 +135,7 @@ def test_readers_during_publications_see_one_run(home: Home) -> None:
         reader.start()
     runs = [first]
     try:
-        for _ in range(3):
+        for _ in range(2):
             runs.append(candidate(home))
             child = start_publisher(home, runs[-1])
             assert child.wait() == 0
@@ -144,7 +144,7 @@ def test_readers_during_publications_see_one_run(home: Home) -> None:
         for reader in readers:
             reader.join()
     assert not troubles
-    assert len(seen) > 4
+    assert len(seen) > 2
     assert all(len(runs_seen) == 1 for runs_seen in seen)
     assert set().union(*seen) <= set(runs)
 
