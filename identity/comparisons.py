@@ -24,6 +24,7 @@ class Comparison:
 
 _SAME_NAME = "list_has_any(names_l, names_r)"
 _NAMESAKES = "greatest(name_count_l, name_count_r)"
+_LENGTHS_DIFFER = "length(name_l) <> length(name_r)"
 _AGREEMENT = "name_agreement(name_l, sound_l, name_r, sound_r)"
 COMPARISONS = (
     Comparison(
@@ -37,7 +38,8 @@ COMPARISONS = (
             ),
             ("same_common", _SAME_NAME),
             ("same_sound", "list_has_any(sounds_l, sounds_r)"),
-            ("one_char", f"{_AGREEMENT} IN ('one_char', 'unreadable_char')"),
+            ("char_missing", f"{_AGREEMENT} = 'unreadable_char' OR ({_AGREEMENT} = 'one_char' AND {_LENGTHS_DIFFER})"),
+            ("one_char", f"{_AGREEMENT} = 'one_char'"),
             ("polite_form", f"{_AGREEMENT} = 'polite_form'"),
             ("same_given", f"{_AGREEMENT} = 'same_given'"),
             ("one_char_of_two", f"{_AGREEMENT} = 'one_char_of_two'"),
@@ -122,11 +124,14 @@ COMPARISONS = (
     ),
 )
 
-# Name levels that can be one person's name written twice; the others are never linked without a person's decision.
-NAME_AGREES = ("same_rare", "same_uncommon", "same_common", "same_sound", "one_char", "same_given")
+# Name levels that can be one person's name written twice; the others are never linked without a person's decision. A
+# changed character may be a twin's, who shares birthday, parents and home, and has the next number.
+NAME_SHORTENED = ("char_missing",)
+NAME_CHANGED = ("one_char", "same_given")
 # A surname and a polite form fit many: they are linked on a phone that only one family has.
 POLITE_SUPPORT = ("phone", "same_rare")
 NAME_SAME = ("same_rare", "same_uncommon", "same_common", "same_sound")
+CHANGED_NAME_SUPPORT = (("number", "one_edit"), ("certificate", "same"), ("document", "same"), ("account", "same"))
 # What speaks for the very person, and what speaks for a family or a home: levels at least as good as the named one.
 OWN_SUPPORT = (
     ("birth", "near"), ("number", "two_edits"), ("certificate", "same"), ("document", "same"), ("account", "same")

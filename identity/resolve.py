@@ -133,15 +133,24 @@ def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 def is_linkable() -> str:
     """SQL over ``scored_pairs``: the rules that no weight can outvote.
 
-    A name alone is nobody, however rare: one more thing must agree. A name that differs by more than its sound may be a
-    sibling's: then a thing of the very person must agree (birth date, document, account, or a number nearly the same).
+    A name alone is nobody, however rare: one more thing must agree. A name with a character missing needs a thing of
+    the very person (birth date, document, account, number nearly the same); one with a changed character may be a
+    twin's and needs what twins do not share; a polite form needs a phone that one family has.
     """
-    same = ", ".join(str(level_number("name", level)) for level in comparisons.NAME_SAME)
-    agrees = ", ".join(str(level_number("name", level)) for level in comparisons.NAME_AGREES)
     own = " OR ".join(_reaches(*level) for level in comparisons.OWN_SUPPORT)
     near = " OR ".join(_reaches(*level) for level in comparisons.NEAR_SUPPORT)
-    polite = f"gamma_name = {level_number('name', 'polite_form')} AND {_reaches(*comparisons.POLITE_SUPPORT)}"
-    return f"((gamma_name IN ({same}) AND ({own} OR {near})) OR (gamma_name IN ({agrees}) AND ({own})) OR ({polite}))"
+    changed = " OR ".join(_reaches(*level) for level in comparisons.CHANGED_NAME_SUPPORT)
+    rules = (
+        (comparisons.NAME_SAME, f"{own} OR {near}"),
+        (comparisons.NAME_SHORTENED, own),
+        (comparisons.NAME_CHANGED, changed),
+        (("polite_form",), _reaches(*comparisons.POLITE_SUPPORT)),
+    )
+    return "(" + " OR ".join(f"(gamma_name IN ({_numbers(names)}) AND ({support}))" for names, support in rules) + ")"
+
+
+def _numbers(names: tuple[str, ...]) -> str:
+    return ", ".join(str(level_number("name", level)) for level in names)
 
 
 def _reaches(comparison: str, level: str) -> str:

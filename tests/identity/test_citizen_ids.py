@@ -1,0 +1,137 @@
+"""Citizen ids survive: re-runs, any order of rows, corrections, wrong merges that are taken back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from invented_mentions import Book, Person, invent_town, partition, read_links, sound_number
+
+from identity.citizen_id import mint
+from identity.resolve import ResolveResult, resolve
+from warehouse.duck import connect
+from warehouse.home import Home
+
+ANNA = Person("anna", "温如玉", dt.date(1950, 3, 4), 122)
+BELA = Person("bela", "石破天", dt.date(1961, 8, 9), 333)
+
+
+def run(book: Book, home: Home, run_id: str) -> tuple[ResolveResult, dict[str, str | None]]:
+    work_file = book.write(home.run_folder(run_id) / "work.duckdb")
+    result = resolve(work_file, home, run_id)
+    return result, {key: link["citizen_id"] for key, link in read_links(work_file).items()}
+
+
+def redirects(home: Home, run_id: str) -> dict[str, tuple[str, str]]:
+    with connect(home.run_folder(run_id) / "work.duckdb", read_only=True) as connection:
+        rows = connection.execute("SELECT old_citizen_id, citizen_id, reason FROM identity.redirects").fetchall()
+    return {old: (new, reason) for old, new, reason in rows}
+
+
+def marriage_book(anna_number: str, bela_number: str, extra: str | None = None) -> Book:
+    """Anna has two records, Bela two; ``extra`` is the number of a third record under Anna's name."""
+    book = Book()
+    for n in range(2):
+        book.say(ANNA, f"a{n}", "woman", id_no=anna_number)
+        book.say(BELA, f"b{n}", "man", id_no=bela_number)
+    if extra:
+        book.say(ANNA, "c", "woman", id_no=extra)
+    return book
+
+
+def test_ids_are_opaque_and_never_alike() -> None:
+    minted = {mint() for _ in range(2000)}
+    assert len(minted) == 2000
+    assert all(re.fullmatch(r"c_[0-9a-z]{16}", citizen_id) for citizen_id in minted)
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_order_of_rows_changes_the_partition_and_a_rerun_keeps_ids(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    home = Home(tmp_path_factory.mktemp("order") / "home")
+    book = invent_town(seed, families=10)
+    first, ids = run(book, home, "run-1")
+    before = partition(home.work_file("run-1"))
+    random.Random(seed).shuffle(book.rows)
+    second, again = run(book, home, "run-2")
+    assert partition(home.work_file("run-2")) == before
+    assert again == ids
+    assert (second.ids["minted"], second.ids["merged"], second.ids["split"]) == (0, 0, 0)
+    assert first.ids["minted"] == first.citizens
+
+
+def test_a_corrected_number_leaves_its_cluster_and_drags_nobody_along(home: Home) -> None:
+    _, before = run(marriage_book(ANNA.number, BELA.number, extra=ANNA.number), home, "run-1")
+    other = sound_number(dt.date(1952, 3, 4), 124)
+    result, after = run(marriage_book(ANNA.number, BELA.number, extra=other), home, "run-2")
+    moved = after.pop("silo/registration/c/woman")
+    assert before.pop("silo/registration/c/woman") not in (moved, None)
+    assert after == before
+    assert result.ids["minted"] == 1 and redirects(home, "run-2") == {}
+
+
+def test_a_corrected_number_of_every_record_keeps_the_id(home: Home) -> None:
+    _, before = run(marriage_book(ANNA.number, BELA.number), home, "run-1")
+    _, after = run(marriage_book(sound_number(dt.date(1950, 4, 3), 122), BELA.number), home, "run-2")
+    assert after == before
+
+
+def test_a_merge_redirects_and_taking_it_back_restores_both_ids(home: Home) -> None:
+    second = sound_number(dt.date(1950, 3, 5), 122)
+    apart = marriage_book(ANNA.number, BELA.number, extra=second)
+    together = marriage_book(ANNA.number, BELA.number, extra=ANNA.number)
+    _, before = run(apart, home, "run-1")
+    merged, middle = run(together, home, "run-2")
+    gone, kept = before["silo/registration/c/woman"], before["silo/registration/a0/woman"]
+    assert middle["silo/registration/c/woman"] == kept
+    assert merged.ids["merged"] == 1
+    assert redirects(home, "run-2") == {gone: (kept, "merge")}
+    restored, after = run(apart, home, "run-3")
+    assert after == before
+    assert (restored.ids["minted"], restored.ids["revived"]) == (0, 1)
+    assert redirects(home, "run-3") == {}
+
+
+def test_shifted_rows_of_a_new_file_version_carry_no_ids(home: Home) -> None:
+    def roster(people: list[Person]) -> Book:
+        book = Book()
+        for row, person in enumerate(people, start=2):
+            book.say(person, f"510104/202501/member/1/{row}", "member", table="member", id_no=person.number)
+        return book
+
+    people = [Person(f"p{n}", f"安{'东南西北中'[n]}", dt.date(1960, 1, 1 + n), 101 + n) for n in range(5)]
+    first = roster(people)
+    _, before = run(first, home, "run-1")
+    second = roster([Person("new", "麻花", dt.date(1999, 9, 9), 55), *people])
+    _, after = run(second, home, "run-2")
+    by_person = {first.truth[key]: citizen_id for key, citizen_id in before.items()}
+    now = {second.truth[key]: citizen_id for key, citizen_id in after.items()}
+    assert now.pop("new") not in by_person.values()
+    assert now == by_person
+
+
+def test_a_deleted_mention_leaves_no_orphan_and_its_id_is_not_used_again(home: Home) -> None:
+    _, before = run(marriage_book(ANNA.number, BELA.number), home, "run-1")
+    book = Book()
+    book.say(ANNA, "a0", "woman", id_no=ANNA.number)
+    _, after = run(book, home, "run-2")
+    assert after == {"silo/registration/a0/woman": before["silo/registration/a0/woman"]}
+    with connect(home.work_file("run-2"), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM identity.citizens").fetchone() == (1,)
+    _, back = run(marriage_book(ANNA.number, BELA.number), home, "run-3")
+    assert back == before
+
+
+def test_the_ledger_holds_no_name_and_no_number(home: Home, tmp_path: Path) -> None:
+    run(marriage_book(ANNA.number, BELA.number), home, "run-1")
+    with connect(home.identity / "ledger.duckdb", read_only=True) as connection:
+        text = str(connection.execute("SELECT * FROM member").fetchall())
+        text += str(connection.execute("SELECT * FROM citizen").fetchall())
+    assert ANNA.number not in text and ANNA.name not in text

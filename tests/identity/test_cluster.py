@@ -1,0 +1,92 @@
+"""Greedy clustering under constraints: no order of edges changes it, and what must stay apart stays apart."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from identity.cluster import Constraints, Edge, attach_weak, join_founders
+
+NODES = st.integers(1, 12)
+EDGES = st.lists(
+    st.tuples(st.floats(3, 30, allow_nan=False).map(lambda weight: round(weight, 1)), NODES, NODES).filter(
+        lambda edge: edge[1] != edge[2]
+    ),
+    max_size=40,
+    unique_by=lambda edge: (min(edge[1:]), max(edge[1:])),
+)
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> tuple[list[Edge], Constraints]:
+    edges = draw(EDGES)
+    numbers = {node: f"number {node % 5}" for node in draw(st.sets(NODES, max_size=6))}
+    apart: dict[int, dict[int, str]] = defaultdict(dict)
+    for a, b in draw(st.lists(st.tuples(NODES, NODES).filter(lambda pair: pair[0] != pair[1]), max_size=6)):
+        apart[a][b] = apart[b][a] = "two parties of one record"
+    return edges, Constraints(numbers=numbers, apart=dict(apart))
+
+
+def groups(edges: list[Edge], constraints: Constraints) -> set[frozenset[int]]:
+    result = join_founders(edges, constraints)
+    found: dict[int, set[int]] = defaultdict(set)
+    for node in range(1, 13):
+        found[result.find(node)].add(node)
+    return {frozenset(group) for group in found.values()}
+
+
+@given(graph=graphs(), order=st.randoms(use_true_random=False))
+@settings(max_examples=300, deadline=None)
+def test_no_order_of_edges_changes_the_partition(graph: tuple[list[Edge], Constraints], order: object) -> None:
+    edges, constraints = graph
+    shuffled = [(weight, b, a) for weight, a, b in edges]
+    order.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert groups(edges, constraints) == groups(shuffled, constraints)
+
+
+@given(graph=graphs())
+@settings(max_examples=300, deadline=None)
+def test_no_cluster_has_two_numbers_and_cannot_links_hold(graph: tuple[list[Edge], Constraints]) -> None:
+    edges, constraints = graph
+    for group in groups(edges, constraints):
+        assert len({constraints.numbers[node] for node in group if node in constraints.numbers}) <= 1
+        assert not any(other in constraints.apart.get(node, {}) for node in group for other in group)
+
+
+def test_a_tie_between_two_numbered_people_goes_to_review() -> None:
+    constraints = Constraints(numbers={1: "a", 2: "b"}, apart={})
+    result = join_founders([(12.0, 1, 3), (11.5, 2, 3)], constraints)
+    assert result.root == {}
+    assert {reason for *_, reason in result.review} == {"two partners are equally likely"}
+
+
+def test_a_weak_mention_attaches_to_one_and_joins_nobody() -> None:
+    constraints = Constraints(numbers={1: "a", 2: "b"}, apart={})
+    partition = join_founders([], constraints)
+    attach_weak([(9.0, 3, 1), (4.0, 3, 2)], partition, constraints)
+    assert partition.find(3) == 1 and partition.find(2) == 2
+
+
+def test_a_weak_tie_attaches_to_nobody() -> None:
+    constraints = Constraints(numbers={1: "a", 2: "b"}, apart={})
+    partition = join_founders([], constraints)
+    attach_weak([(9.0, 3, 1), (8.5, 3, 2)], partition, constraints)
+    assert partition.root == {}
+    assert len(partition.review) == 2
+
+
+def test_father_and_son_of_one_name_and_address_stay_apart_by_birth() -> None:
+    father, son = (dt.date(1930, 11, 27),), (dt.date(1955, 8, 28),)
+    constraints = Constraints(numbers={1: "a"}, apart={}, births={1: father, 2: son})
+    result = join_founders([(9.0, 1, 2)], constraints)
+    assert result.root == {} and result.review[0][3] == "birth dates far apart"
+
+
+def test_a_lunar_birthday_is_no_other_person() -> None:
+    constraints = Constraints(
+        numbers={1: "a"}, apart={}, births={1: (dt.date(1950, 3, 20),), 2: (dt.date(1950, 2, 3),)}
+    )
+    assert join_founders([(9.0, 1, 2)], constraints).find(2) == 1

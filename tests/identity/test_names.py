@@ -1,0 +1,88 @@
+"""Names are compared by character and by sound, never by byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from identity import han
+from identity.sound import read_names
+from warehouse.duck import connect
+
+HAN = st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=2, max_size=4)
+
+
+@pytest.fixture(scope="module")
+def macros() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that knows the macros."""
+    with connect() as connection:
+        han.create_macros(connection)
+        yield connection
+
+
+def agreement(connection: duckdb.DuckDBPyConnection, a: str, b: str) -> str | None:
+    sounds = {row["name"]: row["sound"] for row in read_names([a, b]).to_pylist()}
+    row = connection.execute("SELECT name_agreement(?, ?, ?, ?)", [a, sounds[a], b, sounds[b]]).fetchone()
+    assert row is not None
+    return row[0]
+
+
+@given(name=HAN, at=st.integers(0, 3), other=st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5))
+@settings(max_examples=200, deadline=None)
+def test_one_wrong_han_character_is_distance_one(
+    macros: duckdb.DuckDBPyConnection, name: str, at: int, other: str
+) -> None:
+    at %= len(name)
+    typed = name[:at] + other + name[at + 1 :]
+    row = macros.execute("SELECT is_one_edit(?, ?), differing_places(?, ?)", [name, typed, name, typed]).fetchone()
+    assert row == (True, 0 if typed == name else 1)
+
+
+@given(name=HAN, at=st.integers(0, 3))
+@settings(max_examples=50, deadline=None)
+def test_a_dropped_character_and_a_swap_are_one_edit(macros: duckdb.DuckDBPyConnection, name: str, at: int) -> None:
+    at %= len(name)
+    dropped = name[:at] + name[at + 1 :]
+    swapped = name[:-2] + name[-1] + name[-2]
+    row = macros.execute(
+        "SELECT is_one_edit(?, ?), is_one_edit(?, ?), is_one_edit(?, ?)", [name, dropped, dropped, name, name, swapped]
+    ).fetchone()
+    assert row == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        pytest.param("李玫", "李玫", "same", id="the same name"),
+        pytest.param("李玫", "李梅", "same_sound", id="a homophone from pinyin typing"),
+        pytest.param("陈俊杰", "陈峻杰", "same_sound", id="a look-alike with the same sound"),
+        pytest.param("王秀兰", "王季兰", "one_char", id="a look-alike with another sound"),
+        pytest.param("王秀兰", "王秀", "one_char", id="a dropped character"),
+        pytest.param("王〇", "王䶮", "unreadable_char", id="a character nobody could type"),
+        pytest.param("张先生", "张建国", "polite_form", id="a polite form"),
+        pytest.param("张先生", "李建国", None, id="a polite form of another surname"),
+        pytest.param("王芳", "王丽", "one_char_of_two", id="strangers of one surname with short names"),
+        pytest.param("王建国", "王秀兰", None, id="strangers of one surname"),
+        pytest.param("欧阳娜娜", "欧阳兰兰", None, id="strangers of one compound surname"),
+        pytest.param("阿依古丽·买买提", "阿依古丽·买买堤", "one_char", id="a dotted name with one wrong character"),
+        pytest.param("JOHN SMITH", "JOHN SMYTH", "one_char", id="a Latin name with one wrong letter"),
+        pytest.param("JOHN SMITH", "MARY JONES", None, id="two Latin names"),
+    ],
+)
+def test_names_agree_as_a_reader_would_say(
+    macros: duckdb.DuckDBPyConnection, a: str, b: str, expected: str | None
+) -> None:
+    assert agreement(macros, a, b) == expected
+    assert agreement(macros, b, a) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "sound"),
+    [("曾伟", "zengwei"), ("单玲", "shanling"), ("解放", "xiefang"), ("仇英", "qiuying"), ("查理", "zhali")],
+)
+def test_a_surname_has_its_own_reading(name: str, sound: str) -> None:
+    assert read_names([name])["sound"].to_pylist() == [sound]
