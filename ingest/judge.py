@@ -20,6 +20,7 @@ from ingest.contract import FILES, NOTICE, PLACEHOLDER, Contract, Entity, Field
 # Excel counts days from here; its wrong leap day of 1900 lies before every date we accept as a number.
 EXCEL_EPOCH = "DATE '1899-12-30'"
 EXCEL_FIRST, EXCEL_LAST = 10_000, 73_050
+HAS_FORMS = r"[^\x00-\x7F\x{3000}\x{4E00}-\x{9FFF}]"
 BLANKS = "' \t\r\n' || chr(160) || chr(12288) || chr(8203) || chr(65279)"
 
 
@@ -74,8 +75,12 @@ def register_functions(duck: duckdb.DuckDBPyConnection) -> None:
 
 
 def fold(value: str) -> str:
-    """SQL: compatibility forms and outer blanks removed, as code words and numbers are compared."""
-    return f"trim(CASE WHEN length({value}) = strlen({value}) THEN {value} ELSE nfkc({value}) END, {BLANKS})"
+    """SQL: compatibility forms and outer blanks removed, as code words and numbers are compared.
+
+    ASCII, Han characters and the wide blank have no other form: most values need no call of ``nfkc``.
+    """
+    plain = f"length({value}) = strlen({value}) OR NOT regexp_matches({value}, '{HAS_FORMS}')"
+    return f"trim(CASE WHEN {plain} THEN {value} ELSE nfkc({value}) END, {BLANKS})"
 
 
 def read_date(value: str) -> str:
@@ -107,15 +112,23 @@ def read_month(value: str) -> str:
     )
 
 
-def read_number(value: str, scale: int = 10) -> str:
+def read_number(value: str, scale: int, precision: int = 18) -> str:
     """SQL: the decimal that a folded text means (``1,400.00``, ``700元``, ``¥700``), null when it is none.
 
     More than ``scale`` decimals are a number only when a spreadsheet's binary arithmetic made them.
     """
-    form = r"'[-+]?[¥￥]?[-+]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?元?'"
-    plain = f"try_cast(translate(replace({value}, ' ', ''), '¥￥元,', '') AS DECIMAL(38, 12))"
-    exact = f"CASE WHEN regexp_full_match(replace({value}, ' ', ''), {form}) THEN {plain} END"
-    return f"CASE WHEN abs({exact} - round({exact}, {scale})) < 0.000001 THEN round({exact}, {scale}) END"
+    sign_and_whole = r"[-+]?[¥￥]?[-+]?(?:\d+|\d{1,3}(?:,\d{3})+)"
+    bare = f"replace({value}, ' ', '')"
+    digits = f"regexp_replace({bare}, '[¥￥元,]', '', 'g')"
+    longer = f"try_cast({digits} AS DECIMAL(38, 12))"
+    fraction = rf"(?:\.\d{{1,{scale}}})?" if scale else ""
+    return (
+        f"CASE WHEN regexp_full_match({bare}, '{sign_and_whole}{fraction}元?') "
+        f"THEN try_cast({digits} AS DECIMAL({precision}, {scale})) "
+        rf"WHEN regexp_full_match({bare}, '{sign_and_whole}\.\d{{{scale + 1},}}元?') "
+        f"AND abs({longer} - round({longer}, {scale})) < 0.000001 "
+        f"THEN try_cast(round({longer}, {scale}) AS DECIMAL({precision}, {scale})) END"
+    )
 
 
 def read_integer(value: str) -> str:
@@ -197,10 +210,16 @@ def judge(
             {_record_id(entity)} AS _source_record_id,
             {position} AS _position,
             {_row_hash(entity)} AS _row_hash,
-            CASE WHEN {notices[0]} THEN CAST(to_json({notices[1]}) AS VARCHAR) END AS _notices,
-            CASE WHEN {breaches[0]} THEN {breaches[1]} END AS _breaches,
-            CASE WHEN {breaches[0]} THEN CAST(to_json(struct_pack({packed}{extra})) AS VARCHAR) END AS _row_json
-        FROM (SELECT *, {typed} FROM (SELECT *, {step_folded} FROM {filled}))"""
+            _notices,
+            _breaches,
+            CASE WHEN _breaches IS NOT NULL
+                 THEN CAST(to_json(struct_pack({packed}{extra})) AS VARCHAR) END AS _row_json
+        FROM (
+            SELECT *,
+                CASE WHEN {notices[0]} THEN CAST(to_json({notices[1]}) AS VARCHAR) END AS _notices,
+                CASE WHEN {breaches[0]} THEN {breaches[1]} END AS _breaches
+            FROM (SELECT *, {typed} FROM (SELECT *, {step_folded} FROM {filled}))
+        )"""
 
 
 def _is_read_as_text(field: Field, types: Mapping[str, str]) -> bool:
@@ -214,14 +233,18 @@ def find_repeating(
     names = [field.name for field in entity.fields if _is_read_as_text(field, types)]
     if contract.kind != FILES or not contract.files.repeats or not names:
         return []
-    words = _words(contract.files.repeats)
-    asked = ", ".join(f"bool_or({fold(quote_name('raw_' + name))} IN ({words}))" for name in names)
+    # A cell that merely holds such a word gets a window for nothing, which does no harm.
+    held = [
+        [f"contains({quote_name('raw_' + name)}, {word})" for word in _words(contract.files.repeats)] for name in names
+    ]
+    asked = ", ".join(f"coalesce(bool_or({' OR '.join(checks)}), false)" for checks in held)
     found = duck.execute(f"SELECT {asked} FROM {relation}").fetchone() or ()
     return [name for name, is_found in zip(names, found, strict=True) if is_found]
 
 
-def _words(words: Collection[str]) -> str:
-    return ", ".join(quote_text(unicodedata.normalize("NFKC", word).strip()) for word in words)
+def _words(words: Collection[str]) -> list[str]:
+    """SQL literals of words, folded as the delivered values are before they are compared."""
+    return [quote_text(unicodedata.normalize("NFKC", word).strip()) for word in words]
 
 
 def _fill_repeats(
@@ -234,7 +257,7 @@ def _fill_repeats(
         if f"raw_{field.name}" not in types:
             columns += f", CAST(NULL AS VARCHAR) AS {raw}"
         elif field.name in repeating:
-            own = f"{raw} IS NULL OR {fold(raw)} NOT IN ({_words(contract.files.repeats)})"
+            own = f"{raw} IS NULL OR {fold(raw)} NOT IN ({', '.join(_words(contract.files.repeats))})"
             columns += (
                 f", (last_value(CASE WHEN {own} THEN struct_pack(v := {raw}) END IGNORE NULLS) "
                 f"OVER (PARTITION BY _file, _sheet ORDER BY _row)).v AS {filled}"
@@ -258,7 +281,9 @@ def _without_nulls(field: Field, is_file: bool) -> str:
         value = f"regexp_replace(trim({value}, {BLANKS}), '^''', '')"
     if not field.nulls:
         return value
-    return f"CASE WHEN {compared} NOT IN ({_words(field.nulls)}) THEN {value} END"
+    # The engine makes a join of NOT IN with several words, and one per field is slow.
+    words = " ".join(f"WHEN {word} THEN NULL" for word in _words(field.nulls))
+    return f"CASE {compared} {words} ELSE {value} END"
 
 
 def _judge_field(field: Field, types: Mapping[str, str], zone: str) -> _Judged:
@@ -297,7 +322,7 @@ def _read_text(field: Field, value: str, zone: str) -> str:
         chosen = f"CASE {value} {cases} END"
         return f"CAST({chosen} AS BOOLEAN)" if field.type == "boolean" else chosen
     if field.type == "decimal":
-        return f"try_cast({read_number(value, field.scale or 0)} AS {field.sql_type})"
+        return f"try_cast({read_number(value, field.scale or 0, max(18, field.precision or 0))} AS {field.sql_type})"
     if field.type == "timestamp":
         return f"try_cast({value} AS TIMESTAMP)"
     if field.type == "timestamptz":

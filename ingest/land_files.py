@@ -7,6 +7,7 @@ Parts only grow: which version of a file counts, and which delivery of a re-sent
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,8 @@ POSITION = "concat('sheet ', _sheet, ' row ', _row)"
 CARRIED = ("_district", "_month", "_kind", "_version", "_sheet", "_row", "_file", "_delivery_id")
 COUNTED = ("rows_accepted", "rows_quarantined", "rows_superseded", "rows_duplicate", "notices_count")
 WAITING = "waiting"
+# A part of a landing is judged and committed as one; it is complete when it has so many rows or files.
+PART_ROWS, PART_FILES = 50_000, 400
 
 
 def land_files(load: Load) -> None:
@@ -34,10 +37,25 @@ def land_files(load: Load) -> None:
     seen = Counter(receipt.facts["path"] for receipt in receipts if receipt.facts is not None)
     duck = load.open_duck()
     try:
-        for chunk in read_deliveries(load.contract, load.connection, load.folder.home, known, load.progress):
+        read = read_deliveries(load.contract, load.connection, load.folder.home, known, load.progress)
+        for chunk in _gather(read):
             _land_chunk(load, duck, chunk, seen)
     finally:
         duck.close()
+
+
+def _gather(chunks: Iterable[FileChunk]) -> Iterator[FileChunk]:
+    """Put small chunks together: judging many rows at once costs little more than judging few."""
+    held = FileChunk()
+    for chunk in chunks:
+        held.files += chunk.files
+        for name, table in chunk.tables.items():
+            held.tables[name] = pa.concat_tables([held.tables[name], table]) if name in held.tables else table
+        if held.rows >= PART_ROWS or len(held.files) >= PART_FILES:
+            yield held
+            held = FileChunk()
+    if held.files:
+        yield held
 
 
 def _land_chunk(load: Load, duck: duckdb.DuckDBPyConnection, chunk: FileChunk, seen: Counter[str]) -> None:

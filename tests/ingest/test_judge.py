@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -244,7 +245,7 @@ def test_every_form_of_an_amount_means_that_amount(amount: Decimal) -> None:
 @settings(max_examples=150, deadline=None)
 @given(text=st.text(max_size=20))
 def test_no_text_makes_a_reader_fail(text: str) -> None:
-    for read in (read_date, read_month, read_number):
+    for read in (read_date, read_month, partial(read_number, scale=2)):
         (value,) = ask(READER, read(fold("typed")), [text])
         if isinstance(value, date):
             assert date(1, 1, 1) <= value <= date(9999, 12, 31) + timedelta(0)
