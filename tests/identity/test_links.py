@@ -50,7 +50,7 @@ def write_cases(book: Book) -> Book:
     # Twins of a paper record: one without a number, born and living with the other.
     for n, (person, number) in enumerate(((PAPER_TWINS[0], PAPER_TWINS[0].number), (PAPER_TWINS[1], None))):
         book.say(
-            person, f"paper{n}", "man", id_no=number, sex="male", birth_date=person.born, address="简阳市白鹤镇永兴村8组"
+            person, f"paper{n}", "man", id_no=number, sex="male", birth_date=person.born, address="简阳市永兴村8组"
         )
     book.say(TWINS[0], "t9", "man", damaged_id_no=TWINS[0].number[:-1] + "0", sex="male", birth_date=TWINS[0].born)
     for month in range(1, 13):
