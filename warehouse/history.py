@@ -14,6 +14,7 @@ from warehouse.difference import difference
 from warehouse.duck import connect
 from warehouse.home import Home
 from warehouse.lake import (
+    NOTHING,
     NothingPublished,
     Snapshot,
     attach_published,
@@ -52,7 +53,7 @@ def current_snapshot(home: Home) -> Snapshot:
     """The snapshot that readers see now. Raises ``NothingPublished``."""
     found = snapshots(home)
     if not found:
-        raise NothingPublished(f"nothing is published under {home.root} yet; rongtong run publishes.")
+        raise NothingPublished(NOTHING)
     return found[-1]
 
 
@@ -112,7 +113,7 @@ def export(home: Home, folder: Path) -> list[Path]:
             # One transaction, one snapshot: a publication meanwhile is not seen.
             connection.execute("BEGIN")
             if not snapshots_of(connection, PUBLISHED):
-                raise NothingPublished(f"nothing is published under {home.root} yet; rongtong run publishes.")
+                raise NothingPublished(NOTHING)
             for table in tables_of(connection, PUBLISHED):
                 part = folder / f".{table}.{os.getpid()}.part"
                 parts.append((part, folder / f"{table}.parquet"))
@@ -148,7 +149,7 @@ def query(home: Home, sql: str) -> duckdb.DuckDBPyConnection:
         _demand_select(connection, sql)
         attach_published(connection, home)
         if not snapshots_of(connection, PUBLISHED):
-            raise NothingPublished(f"nothing is published under {home.root} yet; rongtong run publishes.")
+            raise NothingPublished(NOTHING)
         connection.execute(f"USE {PUBLISHED}.{SCHEMA}")
         connection.execute("SET python_enable_replacements = false")
         folder = str(data_folder(home, PUBLISHED)).replace("'", "''")

@@ -34,6 +34,8 @@ from warehouse.thresholds import LOCK_WAIT_SECONDS
 CATALOG_VARIABLE = "RONGTONG_LAKE_CATALOG"
 KEY_VARIABLE = "RONGTONG_RESTRICTED_KEY"
 
+NOTHING = "nothing is published here yet; rongtong run publishes."
+
 
 class NothingPublished(LookupError):
     """No run has published anything in this home yet."""
@@ -77,7 +79,7 @@ def attach_published(
     if kind == "sqlite":
         load_extension(connection, "sqlite_scanner")
         if read_only and not Path(place).exists():
-            raise NothingPublished(f"nothing is published under {home.root} yet; rongtong run publishes.")
+            raise NothingPublished(NOTHING)
         # With SQLite's default journal a reader in an open transaction makes the writer's commit fail.
         options.append("META_JOURNAL_MODE 'WAL'")
     elif kind == "postgres":
@@ -99,7 +101,7 @@ def attach_restricted(
     """
     catalog = home.restricted / "catalog.duckdb"
     if read_only and not catalog.exists():
-        raise NothingPublished(f"nothing is published under {home.root} yet; rongtong run publishes.")
+        raise NothingPublished(NOTHING)
     if not read_only:
         home.private_folder(home.restricted)
         home.restricted.chmod(0o700)
@@ -139,6 +141,8 @@ def _attach(
             time.sleep(0.2)
         except duckdb.Error as error:
             # The engine's own text quotes the connection string, password included.
+            if "creating a new DuckLake is explicitly disabled" in str(error):
+                raise NothingPublished(NOTHING) from None
             wrong_key = "encryption key" in str(error)
             raise _unusable(lake, data, "the key is wrong" if wrong_key else type(error).__name__) from None
 
