@@ -102,10 +102,7 @@ class Book:
         work_file.parent.mkdir(parents=True, exist_ok=True)
         shape = shape_of_mentions()
         table = pa.table(
-            {
-                column: pa.array([row.get(column) for row in self.rows], ARROW[kind])
-                for column, kind in shape.items()
-            }
+            {column: pa.array([row.get(column) for row in self.rows], ARROW[kind]) for column, kind in shape.items()}
         )
         with connect(work_file) as connection:
             connection.execute("CREATE SCHEMA IF NOT EXISTS intermediate")
