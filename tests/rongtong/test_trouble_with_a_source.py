@@ -64,7 +64,6 @@ def test_a_renamed_column_refuses_the_source_and_suggests_the_new_name(
     assert status["funeral"]["rows_accepted"] > 0
 
 
-@pytest.mark.heavy
 def test_an_unknown_column_is_reported_and_not_used(city: Any, rongtong: Any, tmp_path: Path) -> None:
     server = city.systems.postgres
     server.execute("marriage", "ALTER TABLE hydj.registration ADD COLUMN blood_type varchar(2)")
@@ -77,7 +76,6 @@ def test_an_unknown_column_is_reported_and_not_used(city: Any, rongtong: Any, tm
     assert "marriage" in ended.out + ended.err
 
 
-@pytest.mark.heavy
 def test_a_run_with_a_source_down_builds_nothing(city: Any, rongtong: Any, tmp_path: Path) -> None:
     connections = spoiled(city.systems.environment, "funeral", "http://:token@127.0.0.1:1")
     ended = rongtong(tmp_path, "run", "--as-of", city.as_of, "--json", connections=connections)
