@@ -332,7 +332,7 @@ def render(result: Score) -> Group:
     whole.add_row("lawful exceptions reported", str(result.lawful_reported))
     rules = Table(title="Findings", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     rules.add_column("rule", no_wrap=True, min_width=26)
-    for column in ("leads", "precision", "certain", "recall", "uncertain", "lawful"):
+    for column in ("leads", "prec.", "true", "recall", "unsure", "lawful"):
         rules.add_column(column, justify="right", no_wrap=True)
     for rule in result.rules:
         rules.add_row(

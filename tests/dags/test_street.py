@@ -65,7 +65,6 @@ def test_the_view_has_one_task_group_per_room_in_the_order_of_the_street(seen: A
     }
 
 
-@pytest.mark.heavy
 def test_the_real_dags_publish_twice_and_a_dead_source_keeps_the_view_from_running(tmp_path: Path) -> None:
     facts = build_city(tmp_path / "city", persons=1_000, seed=3)
     home = Home(tmp_path / "var")

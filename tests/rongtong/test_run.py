@@ -103,7 +103,6 @@ def test_queries_are_read_only(published: Any, rongtong: Any) -> None:
         assert "Traceback" not in refused.err
 
 
-@pytest.mark.heavy
 def test_a_refused_candidate_leaves_the_former_snapshot_and_exit_code_3(
     published: Any, city: Any, rongtong: Any, tmp_path: Path
 ) -> None:

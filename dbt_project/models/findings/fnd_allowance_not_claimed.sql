@@ -5,10 +5,23 @@
 -- only serves nobody. A person with a death on record, even one linked by probability, or a hint of
 -- one (a registration or a check-out says so), is not called living. The period begins with the month in which the person turned old_age_years.
 -- Parameters: old_age_years, claim_months. No money is at stake for the city: the person misses it.
+-- Absence is proven only where no payment may be the person's: a payment of the allowance in the person's district (a
+-- zone pays on the land of its statutory districts), to a payee of the same name whom identity could not tell, is taken
+-- for theirs. A person who is not certain is not said to be unpaid where anybody of the name is paid there.
 -- Traps: the dead who were never cremated; people who moved away without a word.
 with statements as (
 
     select * from {{ ref('int_statements__chosen') }} where attribute in ('birth_date', 'hukou_district')
+
+),
+
+payee_names as (
+
+    select distinct m.name, coalesce(z.statutory_district, p.managing_district) as district, p.citizen_id is null as is_unresolved
+    from {{ ref('int_benefit_months__expanded') }} as p
+    inner join {{ ref('int_mentions__unioned') }} as m on p.mention_key = m.mention_key
+    left join {{ ref('zone_lands') }} as z on p.managing_district = z.zone_district
+    where p.benefit = 'old_age_allowance' and m.name is not null
 
 ),
 
@@ -42,6 +55,13 @@ cases as (
             from {{ ref('int_declarations__unioned') }} as hint
             inner join {{ source('identity', 'mention_links') }} as l on hint.mention_key = l.mention_key
             where hint.attribute = 'life_status_hint' and not coalesce(hint.is_withdrawn, false) and l.citizen_id is not null
+        )
+        and not exists (
+            select 1
+            from payee_names as n
+            where n.name = c.name
+                and n.district in (c.hukou_district, c.managing_district)
+                and (n.is_unresolved or not coalesce(e.is_certain, false))
         )
 
 )
