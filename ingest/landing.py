@@ -10,7 +10,7 @@ import pyarrow as pa
 from ingest.contract import Contract, Entity
 from ingest.judge import quote_name
 from ingest.landing_folder import LandingFolder
-from ingest.receipt import Part, Receipt
+from ingest.receipt import REPLAYED, Part, Receipt
 from ingest.registry import SOURCES, contracts
 from ingest.state import QUARANTINE, Landed, columns_of, current_quarantine, current_rows, select_as
 from warehouse.home import Home
@@ -53,7 +53,7 @@ def create_views(connection: duckdb.DuckDBPyConnection, home: Home, sources: Pat
     for contract in contracts(sources):
         folder = LandingFolder(home, contract.source)
         parts = folder.parts()
-        receipts += [receipt for part in parts for receipt in part.receipts]
+        receipts += [receipt for part in parts for receipt in part.receipts if receipt.state != REPLAYED]
         for entity in contract.entities:
             relations.append(_create_entity(connection, contract, entity, folder.root, parts))
     _create_deliveries(connection, receipts, relations)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 ACCEPTED, REFUSED, IGNORED = "accepted", "refused", "ignored"
+# No delivery: quarantined rows of earlier deliveries that were judged again and now count as accepted.
+REPLAYED = "replayed"
 
 
 class ConservationError(AssertionError):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ingest.contract import FILES, Contract, Entity
 from ingest.judge import quote_name, quote_text
-from ingest.receipt import ACCEPTED, Part, Receipt
+from ingest.receipt import ACCEPTED, REPLAYED, Part, Receipt
 
 PROVENANCE = {
     "_source_record_id": "VARCHAR",
@@ -68,6 +68,11 @@ class Landed:
         """SQL relation of all quarantined rows of all loads, none when there are none."""
         relation = self._read([name for _, receipt in self.receipts for name in receipt.quarantine_files])
         return None if relation is None else f"(SELECT * FROM {relation} WHERE entity = {quote_text(self.entity.name)})"
+
+    def replayed(self) -> str | None:
+        """SQL relation of the rows that left the quarantine when they were judged again, none when there are none."""
+        again = [receipt for _, receipt in self.receipts if receipt.state == REPLAYED]
+        return self._read([name for receipt in again for name in receipt.rows_files])
 
     def deleted(self) -> str | None:
         """SQL relation of the tombstones of all loads, none when there are none."""
@@ -173,6 +178,9 @@ def current_quarantine(contract: Contract, landed: Landed) -> str | None:
     refused = landed.quarantined()
     if refused is None:
         return None
+    if (replayed := landed.replayed()) is not None:
+        left = f"SELECT _delivery_id AS delivery_id, _position AS position, _row_hash FROM {replayed}"
+        refused = f"(SELECT * FROM {refused} ANTI JOIN ({left}) USING (delivery_id, position, _row_hash))"
     if contract.kind == FILES:
         active = ", ".join(quote_text(name) for name in landed.active_deliveries())
         return (
