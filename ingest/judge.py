@@ -20,8 +20,11 @@ from ingest.contract import FILES, NOTICE, PLACEHOLDER, Contract, Entity, Field
 # Excel counts days from here; its wrong leap day of 1900 lies before every date we accept as a number.
 EXCEL_EPOCH = "DATE '1899-12-30'"
 EXCEL_FIRST, EXCEL_LAST = 10_000, 73_050
-HAS_FORMS = r"[^\x00-\x7F\x{3000}\x{4E00}-\x{9FFF}]"
+_HAN = r"\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{20000}-\x{2F7FF}"
+HAS_FORMS = rf"[^\x00-\x7F\x{{B7}}\x{{3000}}{_HAN}]"
 BLANKS = "' \t\r\n' || chr(160) || chr(12288) || chr(8203) || chr(65279)"
+# A text of these alone reads as it stands: nothing to trim, to fold or to unmark.
+PLAIN = rf"[\x21-\x26\x28-\x7E\x{{B7}}{_HAN}]+"
 
 
 @dataclass(frozen=True)
@@ -269,21 +272,21 @@ def _fill_repeats(
 
 def _without_nulls(field: Field, is_file: bool) -> str:
     """SQL of the text to read: null where it is a word for "no value"; corrected where the owner agreed."""
-    value = quote_name("f_" + field.name)
+    delivered = quote_name("f_" + field.name)
     if field.corrections:
         cases = " ".join(f"WHEN {quote_text(old)} THEN {quote_text(new)}" for old, new in field.corrections.items())
-        value = f"CASE {value} {cases} ELSE {value} END"
-    compared = fold(value)
-    if field.type != "text":
-        value = compared
-    elif is_file:
+        delivered = f"CASE {delivered} {cases} ELSE {delivered} END"
+    compared = fold(delivered)
+    value = delivered if field.type == "text" else compared
+    if field.type == "text" and is_file:
         # A cell's outer blanks and a spreadsheet's text mark are no part of the value; raw_ keeps them.
-        value = f"regexp_replace(trim({value}, {BLANKS}), '^''', '')"
-    if not field.nulls:
-        return value
-    # The engine makes a join of NOT IN with several words, and one per field is slow.
-    words = " ".join(f"WHEN {word} THEN NULL" for word in _words(field.nulls))
-    return f"CASE {compared} {words} ELSE {value} END"
+        value = f"regexp_replace(trim({delivered}, {BLANKS}), '^''', '')"
+    plain = delivered
+    if field.nulls:
+        # The engine makes a join of NOT IN with several words, and one per field is slow.
+        words = " ".join(f"WHEN {word} THEN NULL" for word in _words(field.nulls))
+        plain, value = f"CASE {plain} {words} ELSE {plain} END", f"CASE {compared} {words} ELSE {value} END"
+    return f"CASE WHEN {delivered} IS NULL OR regexp_full_match({delivered}, '{PLAIN}') THEN {plain} ELSE {value} END"
 
 
 def _judge_field(field: Field, types: Mapping[str, str], zone: str) -> _Judged:
