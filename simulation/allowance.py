@@ -342,6 +342,11 @@ class Paid:
     payment_no: Text
     counts: np.ndarray
     record: Text
+    name: Text
+    number: Text
+    account: Text
+    # Whether the payee can be told: by the number typed, or by the household that is paid.
+    sound: np.ndarray
 
 
 @dataclass
@@ -679,6 +684,10 @@ def write_payments(
         payment_no=payment_no[source],
         counts=counted & ~is_failed & ~is_double,
         record=record,
+        name=name[source],
+        number=number[source],
+        account=frame["bank_account"],
+        sound=dirt.is_sound_damage(damage[source]) | (household[entry[source]] >= 0),
     )
     return frame, mentions, paid, {"payment": int((spoilt > 0).sum())}
 
@@ -699,4 +708,5 @@ def covered_months(paid: Paid) -> Frame:
         "folder": paid.folder[source],
         "fen": np.where(last, paid.fen[source] - part * (paid.months[source] - 1), part),
         "record": paid.record[source],
+        "sound": paid.sound[source],
     }

@@ -19,6 +19,7 @@ from simulation.calendar import NEVER, birthday_after, day, first_day, month_of
 from simulation.cremations import DeathRecords
 from simulation.eldercare import Care
 from simulation.names import Numbers, Text
+from simulation.numbers import is_sound
 from simulation.people import Marriages, People
 from simulation.registrations import IA, IB, ICA, ICB, IX, Acts
 from simulation.tables import Frame
@@ -203,9 +204,10 @@ def member_counts(evidence: Evidence, year: int) -> dict[tuple[int, int], int]:
     return counts
 
 
-def _rows(covered: Frame) -> list[tuple[int, int, int, int, int, str]]:
-    """(person, household, benefit, month, fen, district) of every covered month."""
-    columns = [covered[name].tolist() for name in ("person", "household", "benefit", "month", "fen", "district")]
+def _rows(covered: Frame) -> list[tuple[int, int, int, int, int, str, bool]]:
+    """(person, household, benefit, month, fen, district, whether the payee can be told) of every covered month."""
+    names = ("person", "household", "benefit", "month", "fen", "district", "sound")
+    columns = [covered[name].tolist() for name in names]
     return list(zip(*columns, strict=True))
 
 
@@ -213,13 +215,20 @@ def benefit_after_death(evidence: Evidence, covered: Frame, year: int) -> list[C
     """A benefit covers a month later than the death month."""
     died, members = death_months(evidence), member_counts(evidence, year)
     cases = []
-    for person, household, benefit, month, fen, _ in _rows(covered):
+    for person, household, benefit, month, fen, _, sound in _rows(covered):
         if person not in died or month <= died[person]:
             continue
         alone = benefit in DIBAO and members.get((household, month)) == 1
         if benefit in PERSONAL or benefit == paying.TEKUN or alone:
             cases.append(
-                Case("benefit_after_death", person, household, month, fen, bool(evidence.deaths.is_certain[person]))
+                Case(
+                    "benefit_after_death",
+                    person,
+                    household,
+                    month,
+                    fen,
+                    bool(evidence.deaths.is_certain[person]) and sound,
+                )
             )
     return cases
 
@@ -229,7 +238,7 @@ def dead_member_insured(evidence: Evidence, covered: Frame, year: int) -> list[C
     died, members = death_months(evidence), member_counts(evidence, year)
     begin = int(month_of(np.array([day(year)]))[0])
     paid: dict[tuple[int, int], int] = defaultdict(int)
-    for _, household, benefit, month, fen, _ in _rows(covered):
+    for _, household, benefit, month, fen, _, _ in _rows(covered):
         if benefit in (*DIBAO, paying.TEKUN) and household >= 0:
             paid[household, month] += fen
     cases = []
@@ -248,11 +257,20 @@ def dead_member_insured(evidence: Evidence, covered: Frame, year: int) -> list[C
 def same_benefit_two_districts(covered: Frame) -> list[Case]:
     """One benefit, a one-off too, covers a person's month in two managing districts; at stake: all but the largest."""
     paid: dict[tuple[int, int, int], dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for person, _, benefit, month, fen, district in _rows(covered):
+    told: dict[tuple[int, int, int], bool] = defaultdict(lambda: True)
+    for person, _, benefit, month, fen, district, sound in _rows(covered):
         paid[person, benefit, month][district] += fen
+        told[person, benefit, month] &= sound
     return [
-        Case("same_benefit_two_districts", person, -1, month, sum(places.values()) - max(places.values()))
-        for (person, _, month), places in paid.items()
+        Case(
+            "same_benefit_two_districts",
+            person,
+            -1,
+            month,
+            sum(places.values()) - max(places.values()),
+            told[person, benefit, month],
+        )
+        for (person, benefit, month), places in paid.items()
         if len(places) > 1
     ]
 
@@ -260,13 +278,15 @@ def same_benefit_two_districts(covered: Frame) -> list[Case]:
 def exclusive_benefits(covered: Frame) -> list[Case]:
     """Benefits that exclude each other cover one person's month."""
     held: dict[tuple[int, int], dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for person, _, benefit, month, fen, _ in _rows(covered):
+    told: dict[tuple[int, int], bool] = defaultdict(lambda: True)
+    for person, _, benefit, month, fen, _, sound in _rows(covered):
         held[person, month][paying.URBAN if benefit in DIBAO else benefit] += fen
+        told[person, month] &= sound
     cases = []
     for (person, month), benefits in held.items():
         others = [fen for benefit, fen in benefits.items() if benefit in (paying.URBAN, paying.LIVING, paying.NURSING)]
         if paying.TEKUN in benefits and others:
-            cases.append(Case("exclusive_benefits", person, -1, month, sum(others)))
+            cases.append(Case("exclusive_benefits", person, -1, month, sum(others), told[person, month]))
     return cases
 
 
@@ -274,8 +294,8 @@ def underage_allowance(evidence: Evidence, covered: Frame) -> list[Case]:
     """The allowance of the very old covers a month before the one in which the person turns 80."""
     turning = month_of(birthday_after(evidence.people.birth, 80))
     return [
-        Case("underage_allowance", person, -1, month, fen)
-        for person, _, benefit, month, fen, _ in _rows(covered)
+        Case("underage_allowance", person, -1, month, fen, sound)
+        for person, _, benefit, month, fen, _, sound in _rows(covered)
         if benefit == paying.OLD_AGE and month < turning[person]
     ]
 
@@ -315,7 +335,7 @@ def undeclared_marriage(evidence: Evidence, covered: Frame, year: int) -> list[C
     begin = int(month_of(np.array([day(year)]))[0])
     plan = evidence.plan
     paid: dict[tuple[int, int], int] = defaultdict(int)
-    for _, household, benefit, month, fen, _ in _rows(covered):
+    for _, household, benefit, month, fen, _, _ in _rows(covered):
         if benefit in DIBAO:
             paid[household, month] += fen
     refused = {
@@ -517,8 +537,30 @@ def confused_numbers(evidence: Evidence, as_of: int) -> list[Span]:
         if len(rows) > 1
         for row in rows
     ]
-    twice = np.flatnonzero(people.old_number != "").tolist()
-    return spans + [Span("one_person_two_numbers", row, -1, as_of, as_of, 0, False) for row in twice]
+    twice = {row: False for row in np.flatnonzero(people.old_number != "").tolist()} | paid_by_two_numbers(
+        evidence.paid
+    )
+    return spans + [
+        Span("one_person_two_numbers", row, -1, people_began(people, row), as_of, 0, certain)
+        for row, certain in twice.items()
+    ]
+
+
+def people_began(people: People, row: int) -> int:
+    """The person's day of birth: since when a record could speak of a second number."""
+    return int(people.birth[row])
+
+
+def paid_by_two_numbers(paid: Paid) -> dict[int, bool]:
+    """Who is paid under one name into one account by two valid numbers; true when each stands on several payments."""
+    written: dict[tuple[int, str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for row in np.flatnonzero((paid.account != "") & paid.counts).tolist():
+        number = str(paid.number[row]).replace(" ", "").upper()
+        # A tail of noughts is what a spreadsheet leaves of any number.
+        if not is_sound(number) or number.endswith("000"):
+            continue
+        written[int(paid.person[row]), str(paid.name[row]), str(paid.account[row])][number] += 1
+    return {person: sorted(counts.values())[-2] >= 2 for (person, _, _), counts in written.items() if len(counts) > 1}
 
 
 def lawful_exceptions(evidence: Evidence, covered: Frame, findings: list[Span], year: int) -> list[Span]:
@@ -533,7 +575,7 @@ def lawful_exceptions(evidence: Evidence, covered: Frame, findings: list[Span], 
 
     folders = covered["folder"].tolist()
     mistaken = set(evidence.mistaken.tolist())
-    for (person, household, benefit, month, _, _), folder in zip(_rows(covered), folders, strict=True):
+    for (person, household, benefit, month, _, _, _), folder in zip(_rows(covered), folders, strict=True):
         rule = "benefit_after_death"
         if person in died and month == died[person]:
             month_span(

@@ -7,7 +7,8 @@
 -- Parameters: old_age_years, claim_months. No money is at stake for the city: the person misses it.
 -- Absence is proven only where no payment may be the person's: a payment of the allowance in the person's district (a
 -- zone pays on the land of its statutory districts), to a payee of the same name whom identity could not tell, is taken
--- for theirs. A person who is not certain is not said to be unpaid where anybody of the name is paid there.
+-- for theirs. A person who is not certain is not said to be unpaid where anybody of the name is paid there, nor beside a
+-- certain citizen of the same surname, birth date and district, who may well be the same person.
 -- Traps: the dead who were never cremated; people who moved away without a word.
 with statements as (
 
@@ -22,6 +23,21 @@ payee_names as (
     inner join {{ ref('int_mentions__unioned') }} as m on p.mention_key = m.mention_key
     left join {{ ref('zone_lands') }} as z on p.managing_district = z.zone_district
     where p.benefit = 'old_age_allowance' and m.name is not null
+
+),
+
+certainties as (
+
+    select citizen_id, bool_or(is_certain) as is_certain from {{ source('identity', 'mention_links') }} group by citizen_id
+
+),
+
+certain_citizens as (
+
+    select distinct c.birth_date, c.hukou_district, substr(c.name, 1, 1) as surname
+    from {{ ref('int_citizens__described') }} as c
+    inner join certainties as e on c.citizen_id = e.citizen_id and e.is_certain
+    where c.birth_date is not null and c.hukou_district is not null and c.name is not null
 
 ),
 
@@ -40,9 +56,7 @@ cases as (
     inner join statements as birth on c.citizen_id = birth.citizen_id and birth.attribute = 'birth_date'
     inner join statements as hukou on c.citizen_id = hukou.citizen_id and hukou.attribute = 'hukou_district'
     left join {{ ref('int_deaths__judged') }} as d on c.citizen_id = d.citizen_id
-    left join (
-        select citizen_id, bool_or(is_certain) as is_certain from {{ source('identity', 'mention_links') }} group by citizen_id
-    ) as e on c.citizen_id = e.citizen_id
+    left join certainties as e on c.citizen_id = e.citizen_id
     where c.birth_date_precision in ('day', 'month')
         and {{ moved(moved('c.birth_date', 'year', parameter('old_age_years')), 'month', parameter('claim_months')) }} < {{ as_of() }}
         and d.citizen_id is null
@@ -62,6 +76,14 @@ cases as (
             where n.name = c.name
                 and n.district in (c.hukou_district, c.managing_district)
                 and (n.is_unresolved or not coalesce(e.is_certain, false))
+        )
+        and (
+            coalesce(e.is_certain, false)
+            or not exists (
+                select 1
+                from certain_citizens as k
+                where k.birth_date = c.birth_date and k.hukou_district = c.hukou_district and k.surname = substr(c.name, 1, 1)
+            )
         )
 
 )
