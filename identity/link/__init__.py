@@ -1,0 +1,137 @@
+"""The generic door: link any table of person records, with no knowledge of where it comes from.
+
+``link_table`` reads a Parquet table (record_id, source, and whatever it says of persons), trains itself on it, and
+writes record_id, cluster_id, match_weight.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from identity.cluster import Partition
+from identity.link import model, pairs, partition, standardise, train
+from identity.link.settings import Configuration, ConfigurationUnusable, Wishes, configure
+from identity.link.standardise import TableUnusable
+from warehouse.duck import connect
+
+FORESEEN = (TableUnusable, ConfigurationUnusable)
+
+
+@dataclass(frozen=True)
+class LinkResult:
+    """What one use of the door did: counts of records, candidate pairs and clusters, what was read, how long it took.
+
+    ``columns`` maps known names to the table's; ``ignored`` are columns nobody reads; ``undecided`` counts pairs that
+    were put off because of a tie or a constraint.
+    """
+
+    script: str
+    records: int
+    pairs: int
+    clusters: int
+    undecided: int
+    columns: dict[str, str]
+    ignored: list[str]
+    compared: list[str]
+    seconds: float
+
+
+def link_table(table_file: Path, output_file: Path, configuration_file: Path | None = None) -> LinkResult:
+    """Link the records of ``table_file`` and write ``output_file`` (one row per record, ordered by record_id).
+
+    Raises ``TableUnusable`` or ``ConfigurationUnusable``, each with one sentence that says what to mend.
+    """
+    began = time.monotonic()
+    wishes = Wishes.read(configuration_file)
+    connection = connect()
+    try:
+        table = standardise.Table.open(connection, table_file)
+        configuration, found, ignored = _choose(connection, table, wishes)
+        known = standardise.read_records(connection, table, found, configuration)
+        configuration = configuration.restricted_to(known)
+        pairs.create_nodes(connection, configuration)
+        candidates = pairs.create_pairs(connection, configuration)
+        if candidates:
+            parameters = train.train(connection, configuration)
+            model.compare(connection, configuration, parameters, "pairs", "scored")
+        else:
+            connection.execute("CREATE TABLE scored (left_node BIGINT, right_node BIGINT, match_weight DOUBLE)")
+        result = partition.cluster(connection, configuration)
+        records, clusters = _write(connection, result, configuration, output_file)
+        return LinkResult(
+            configuration.script,
+            records,
+            candidates,
+            clusters,
+            len(result.review),
+            found,
+            ignored,
+            [comparison.name for comparison in configuration.comparisons],
+            round(time.monotonic() - began, 1),
+        )
+    finally:
+        connection.close()
+
+
+def _choose(
+    connection: duckdb.DuckDBPyConnection, table: standardise.Table, wishes: Wishes
+) -> tuple[Configuration, dict[str, str], list[str]]:
+    """The configuration for the table's script, and which of its columns say what."""
+    script = wishes.script
+    if script == "auto":
+        # Both configurations know the columns of names by the same words; Han has more of them.
+        script = standardise.guess_script(connection, table, _names(table, wishes))
+    configuration = configure(script, wishes)
+    found, ignored = standardise.match_columns(table, configuration)
+    return configuration, found, ignored
+
+
+def _names(table: standardise.Table, wishes: Wishes) -> dict[str, str]:
+    configuration = configure("han", replace(wishes, script="han"))
+    found, _ = standardise.match_columns(table, configuration)
+    return found
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection, result: Partition, configuration: Configuration, output_file: Path
+) -> tuple[int, int]:
+    """Write the output; return how many records and clusters there are. A cluster is called by its first record."""
+    nodes = [row[0] for row in connection.execute("SELECT node FROM nodes ORDER BY node").fetchall()]
+    placed = pa.table(
+        {
+            "node": pa.array(nodes, pa.int64()),
+            "root": pa.array([result.find(node) for node in nodes], pa.int64()),
+            "weight": pa.array(
+                [edge[0] if (edge := result.joined.get(node)) is not None else None for node in nodes], pa.float64()
+            ),
+        }
+    )
+    connection.register("placed", placed)
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TABLE linked AS
+        SELECT r.record_id,
+            first_value(r.record_id::VARCHAR) OVER (PARTITION BY p.root ORDER BY r.record) AS cluster_id,
+            coalesce(p.weight, CASE WHEN count(*) OVER (PARTITION BY o.node) > 1
+                                    THEN {configuration.thresholds.certain_weight} END) AS match_weight
+        FROM records AS r JOIN node_of AS o USING (record) JOIN placed AS p USING (node)
+        """
+    )
+    connection.unregister("placed")
+    spare = output_file.with_name(output_file.name + ".new")
+    try:
+        connection.execute(
+            f"COPY (SELECT * FROM linked ORDER BY record_id)"
+            f" TO '{str(spare).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)"
+        )
+        spare.replace(output_file)
+    except (OSError, duckdb.IOException) as error:
+        raise TableUnusable(f"{output_file.name}: cannot be written; name a folder that you may write to.") from error
+    row = connection.execute("SELECT count(*), count(DISTINCT cluster_id) FROM linked").fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
