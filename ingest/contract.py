@@ -39,6 +39,7 @@ class Field:
     be missing from a delivery. ``required``: every row must have a value. ``nulls``: words that mean no value.
     ``default``: the canonical value, as text, of a row that has none. ``codes``: delivered word → canonical code.
     ``corrections``: delivered value → right value, agreed with the owner. ``on_breach``: what an unreadable value does.
+    ``owner_type``: the column's type at the owner, where the contract fixes it (else: as it was seen at first).
     """
 
     name: str
@@ -59,6 +60,7 @@ class Field:
     scale: int | None = None
     minimum: str | None = None
     maximum: str | None = None
+    owner_type: str | None = None
 
     @property
     def sql_type(self) -> str:
@@ -98,9 +100,11 @@ class Entity:
 
     ``key``: fields that identify a record at its owner (empty for file rows that have no number of their own).
     ``record_id``: template of ``_source_record_id`` over fields and, for files, ``FILE_PLACES``. ``watermark``: field
-    that moves when a record changes. ``deletes``: ``none`` or ``physical`` (keys are compared at every landing);
-    ``vanish_limit``: the share of landed keys that may vanish at once. ``latest_by_record``: the same record may come
-    again in another file and the later delivery counts. ``required_objects``: parts of an HTTP item that must be there.
+    that moves when a record changes. ``deletes``: ``none`` or ``physical``: keys that vanish become tombstones;
+    ``vanish_limit``: the share of landed keys that may vanish at once. ``reconcile_days``: how often all keys are
+    compared; ``reread_days``: how often everything is read, whatever the watermark says. ``floor``, ``ceiling``:
+    shares of the last accepted delivery's rows (``floors.py``). ``latest_by_record``: the same record may come again
+    in another file and the later delivery counts. ``required_objects``: parts of an HTTP item that must be there.
     ``judging_hash`` changes with everything that changes how rows are judged.
     """
 
@@ -113,6 +117,10 @@ class Entity:
     watermark: str | None
     deletes: str
     vanish_limit: float
+    reconcile_days: int
+    reread_days: int
+    floor: float
+    ceiling: float | None
     latest_by_record: bool
     required_objects: tuple[str, ...]
     control_totals: ControlTotals | None
@@ -342,6 +350,10 @@ def _build_entity(source: str, name: str, entity: dict[str, Any], document: dict
         watermark=entity.get("watermark"),
         deletes=entity.get("deletes", "none"),
         vanish_limit=entity.get("vanish_limit", 0.02),
+        reconcile_days=entity.get("reconcile_days", 7),
+        reread_days=entity.get("reread_days", 28),
+        floor=entity.get("floor", 0.8),
+        ceiling=entity.get("ceiling"),
         latest_by_record=entity.get("latest_by_record", False),
         required_objects=tuple(entity.get("required_objects", ())),
         control_totals=None
@@ -387,6 +399,7 @@ def _build_field(source: str, entity: str, name: str, field: dict[str, Any], doc
         scale=scale,
         minimum=None if "minimum" not in field else str(field["minimum"]),
         maximum=None if "maximum" not in field else str(field["maximum"]),
+        owner_type=field.get("owner_type"),
     )
 
 

@@ -7,8 +7,8 @@ sentence, and looks up the real type of every column, because a scanner would ch
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -44,21 +44,28 @@ SAFE_POSTGRES = frozenset(
         "text",
     }
 )
+# Types in which MySQL may hold a day that is none (0000-00-00, 2025-00-00): the scanner would make NULL of it.
+MYSQL_DAYS = frozenset({"date", "datetime", "timestamp"})
+ZERO_DATES = "zero_dates"
 
 
 @dataclass(frozen=True)
 class SourceTable:
-    """Where an entity's rows are: schema, table, the owner's type of every column, and columns nobody agreed on."""
+    """Where an entity's rows are: schema, table, the owner's type of every column, and columns nobody agreed on.
+
+    ``zero_dates``: fields in which some row holds a day that is none (``find_zero_dates``).
+    """
 
     entity: Entity
     schema: str
     table: str
     types: Mapping[str, str]
     extra_columns: tuple[str, ...]
+    zero_dates: tuple[str, ...] = ()
 
 
-class MissingColumn(SourceError):
-    """A table lacks a column that the contract requires: its delivery is refused."""
+class TableChanged(SourceError):
+    """A table lacks a column that the contract requires, or a column's type changed: its delivery is refused."""
 
     def __init__(self, source: str, entity: str, place: str, mend: str) -> None:
         super().__init__(source, place, mend)
@@ -89,6 +96,8 @@ class SourceDatabase:
         if self._connection.kind == "mysql":
             self._duck.execute("SET mysql_tinyint1_as_boolean = false")
             self._duck.execute("SET mysql_bit1_as_boolean = false")
+            # Else one day 00 would stop the extract; find_zero_dates brings the day as it was typed.
+            self._duck.execute("SET mysql_incomplete_dates_as_nulls = true")
         try:
             self._duck.execute(f"CREATE OR REPLACE TEMPORARY SECRET {OWNER} ({self._secret()})")
             self._duck.execute(
@@ -166,7 +175,7 @@ class SourceDatabase:
         )
 
     def find_tables(self) -> list[SourceTable]:
-        """The table of every entity. Raises ``SourceError`` for a missing table, ``MissingColumn`` for a column."""
+        """The table of every entity. Raises ``SourceError`` for a missing table, ``TableChanged`` for a column."""
         columns = self._columns()
         return [self._find_table(entity, columns) for entity in self._contract.entities]
 
@@ -221,7 +230,7 @@ class SourceDatabase:
             if field.column not in types and not field.optional:
                 other = similar_name(field.column, extra)
                 hint = f"is it {other} now? " if other else ""
-                raise MissingColumn(
+                raise TableChanged(
                     source,
                     entity.name,
                     f"table {entity.table} has no column {field.column}",
@@ -239,35 +248,117 @@ class SourceDatabase:
 
     def select(self, table: SourceTable, since: datetime | None, only: Sequence[str] | None = None) -> str:
         """SQL of the rows changed at or after ``since`` (all when none) as ``raw_<field>``; ``only``: these fields."""
+        return self._select(table, since, only, "")
+
+    def types(self, table: SourceTable) -> dict[str, str]:
+        """The engine's type of every column of ``select``. Raises ``TableChanged`` when a number would be rounded."""
+        described = self._duck.execute(f"DESCRIBE {self._select(table, None, None, ' LIMIT 0')}").fetchall()
+        types = {row[0]: row[1] for row in described}
+        for field in table.entity.fields:
+            if table.types.get(field.column) == "decimal" and types[f"raw_{field.name}"] == "DOUBLE":
+                raise TableChanged(
+                    self._contract.source,
+                    table.entity.name,
+                    f"column {field.column} of table {table.table} has more than 38 digits, which would be rounded",
+                    "ask the owner for a column of at most 38 digits",
+                )
+        return types
+
+    def count(self, table: SourceTable) -> int:
+        """How many rows the owner's table holds, as of the transaction's moment."""
+        counted = f"SELECT count(*) FROM {OWNER}.{quote_name(table.schema)}.{quote_name(table.table)}"
+        if self._connection.kind == "postgres":
+            query = f"SELECT count(*) FROM {quote_name(table.schema)}.{quote_name(table.table)}"
+            counted = f"SELECT * FROM {self._ask(query)}"
+        (row,) = self._duck.execute(counted).fetchall()
+        return int(row[0])
+
+    def find_zero_dates(self, table: SourceTable, since: datetime | None) -> SourceTable:
+        """The table with the fields in which MySQL holds days that are none, among the rows of ``select``.
+
+        Only the server's text shows them, and a query for it does not see the transaction's moment: it counts only
+        where the scanner says NULL. The rows wait in a temp table that ``select`` joins.
+        """
+        days = [field for field in table.entity.fields if table.types.get(field.column) in MYSQL_DAYS]
+        if self._connection.kind != "mysql" or not days:
+            return table
+        keys = [table.entity.field(name) for name in table.entity.record_id_fields]
+        columns = ", ".join(
+            f"CAST({_backticked(field.column)} AS CHAR) AS {_backticked(field.name)}"
+            for field in {field.name: field for field in [*keys, *days]}.values()
+        )
+        is_none = " OR ".join(
+            f"{part}({_backticked(field.column)}) = 0" for field in days for part in ("MONTH", "DAYOFMONTH")
+        )
+        changed = self._condition(table, since, _backticked)
+        query = (
+            f"SELECT {columns} FROM {_backticked(table.schema)}.{_backticked(table.table)} WHERE ({is_none})"
+            f"{changed.replace('WHERE', 'AND')}"
+        )
+        held = quote_name(f"{ZERO_DATES} {table.entity.name}")
+        self._duck.execute(f"CREATE OR REPLACE TEMP TABLE {held} AS SELECT * FROM {self._ask(query)}")
+        asked = ", ".join(f"coalesce(bool_or(contains({quote_name(field.name)}, '-00')), false)" for field in days)
+        found = self._duck.execute(f"SELECT {asked} FROM {held}").fetchone() or ()
+        return replace(
+            table, zero_dates=tuple(field.name for field, is_found in zip(days, found, strict=True) if is_found)
+        )
+
+    def _select(self, table: SourceTable, since: datetime | None, only: Sequence[str] | None, limit: str) -> str:
         fields = [
             field
             for field in table.entity.fields
             if field.column in table.types and (only is None or field.name in only)
         ]
-        condition = ""
-        if since is not None and table.entity.watermark is not None:
-            field = table.entity.field(table.entity.watermark)
-            condition = f" WHERE {quote_name(field.column)} >= {self._moment(since, table.types[field.column])}"
-        if self._connection.kind == "postgres" and any(
-            table.types[field.column] not in SAFE_POSTGRES for field in fields
-        ):
+        is_safe = all(table.types[field.column] in SAFE_POSTGRES for field in fields)
+        if self._connection.kind == "postgres" and not (since is None and is_safe):
+            # Some rows: the server finds them by its index, where the scanner would read the whole table.
             columns = ", ".join(
                 quote_name(field.column)
                 + ("" if table.types[field.column] in SAFE_POSTGRES else "::text")
                 + f" AS {quote_name('raw_' + field.name)}"
                 for field in fields
             )
-            query = f"SELECT {columns} FROM {quote_name(table.schema)}.{quote_name(table.table)}{condition}"
-            return f"SELECT * FROM postgres_query('{OWNER}', {quote_text(query)})"
+            place = f"{quote_name(table.schema)}.{quote_name(table.table)}"
+            query = f"SELECT {columns} FROM {place}{self._condition(table, since, quote_name)}{limit}"
+            return f"SELECT * FROM {self._ask(query)}"
         columns = ", ".join(f"{quote_name(field.column)} AS {quote_name('raw_' + field.name)}" for field in fields)
         place = f"{OWNER}.{quote_name(table.schema)}.{quote_name(table.table)}"
-        return f"SELECT {columns} FROM {place}{condition}"
+        query = f"SELECT {columns} FROM {place}{self._condition(table, since, quote_name)}{limit}"
+        return self._with_zero_dates(table, query) if only is None else query
+
+    def _with_zero_dates(self, table: SourceTable, query: str) -> str:
+        if not table.zero_dates:
+            return query
+        columns = ", ".join(
+            f"coalesce(CAST({quote_name('raw_' + name)} AS VARCHAR), zero.{quote_name(name)}) "
+            f"AS {quote_name('raw_' + name)}"
+            for name in table.zero_dates
+        )
+        same = " AND ".join(
+            f"CAST({quote_name('raw_' + name)} AS VARCHAR) = zero.{quote_name(name)}"
+            for name in table.entity.record_id_fields
+        )
+        held = quote_name(f"{ZERO_DATES} {table.entity.name}")
+        return f"SELECT read.* REPLACE ({columns}) FROM ({query}) AS read LEFT JOIN {held} AS zero ON {same}"
+
+    def _condition(self, table: SourceTable, since: datetime | None, quote: Callable[[str], str]) -> str:
+        if since is None or table.entity.watermark is None:
+            return ""
+        moved = table.entity.field(table.entity.watermark).column
+        return f" WHERE {quote(moved)} >= {self._moment(since, table.types[moved])}"
+
+    def _ask(self, query: str) -> str:
+        return f"{self._connection.kind}_query('{OWNER}', {quote_text(query)})"
 
     def _moment(self, since: datetime, kind: str) -> str:
         if kind == "timestamp with time zone":
             return f"TIMESTAMPTZ '{since.isoformat(sep=' ')}'"
         local = since.astimezone(ZoneInfo(self._contract.database.time_zone)).replace(tzinfo=None)
         return f"TIMESTAMP '{local.isoformat(sep=' ')}'"
+
+
+def _backticked(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 def _chosen(extra: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:

@@ -180,24 +180,27 @@ def judge(
     carried: Sequence[str] = (),
     row_checks: Sequence[RowCheck] = (),
     repeating: Collection[str] = (),
+    read_before: Collection[str] = (),
 ) -> str:
     """SQL that judges ``relation`` (anything that can stand in FROM) and yields one row per delivered row.
 
     ``types``: DuckDB type of every delivered column. A field without its column has no value. ``carried``: columns to
     hand through. ``row_checks``: what else may be wrong with a row as a whole. ``repeating``: fields in which
-    a word says "as above" (``find_repeating``).
+    a word says "as above" (``find_repeating``). ``read_before``: fields whose words are read already; the relation
+    holds the columns of ``read_words`` for them.
     Columns: the fields, ``raw_<field>`` where the contract keeps them, ``carried``, ``_source_record_id``,
     ``_position``, ``_row_hash``, ``_notices``, ``_breaches`` (list, null when the row is accepted), ``_row_json``
     (null when the row is accepted).
     """
     is_file = contract.kind == FILES
     fields = [_judge_field(field, types, zone) for field in entity.fields]
-    folded = [judged.field for judged in fields if _is_read_as_text(judged.field, types)]
+    fresh = [judged for judged in fields if judged.field.name not in read_before]
+    folded = [judged.field for judged in fresh if _is_read_as_text(judged.field, types)]
     filled = _fill_repeats(contract, entity, relation, types, repeating)
     step_folded = ", ".join(
         [f"{_without_nulls(field, is_file)} AS {quote_name('t_' + field.name)}" for field in folded] or ["0 AS t_"]
     )
-    typed = ", ".join(f"{judged.value} AS {quote_name('v_' + judged.field.name)}" for judged in fields)
+    typed = ", ".join([f"{judged.value} AS {quote_name('v_' + judged.field.name)}" for judged in fresh] or ["0 AS v_"])
     hard = [(j.field, check) for j in fields for check in j.checks if j.field.on_breach != NOTICE]
     soft = [(j.field, check) for j in fields for check in j.checks if j.field.on_breach == NOTICE]
     breaches = _list_breaches(hard, row_checks)
@@ -212,7 +215,7 @@ def judge(
         SELECT {values}{kept}{through},
             {_record_id(entity)} AS _source_record_id,
             {position} AS _position,
-            {_row_hash(entity)} AS _row_hash,
+            {_row_hash(entity, types)} AS _row_hash,
             _notices,
             _breaches,
             CASE WHEN _breaches IS NOT NULL
@@ -223,6 +226,19 @@ def judge(
                 CASE WHEN {breaches[0]} THEN {breaches[1]} END AS _breaches
             FROM (SELECT *, {typed} FROM (SELECT *, {step_folded} FROM {filled}))
         )"""
+
+
+def read_words(contract: Contract, field: Field, relation: str, zone: str = "Asia/Shanghai") -> str:
+    """SQL of what each word in the column ``raw_<field>`` of ``relation`` says: ``t_<field>``, the text that is read,
+    and ``v_<field>``, its value. Where words come again and again, each need be read but once.
+    """
+    name, raw = field.name, quote_name("raw_" + field.name)
+    read = _judge_field(field, {f"raw_{name}": "VARCHAR"}, zone).value
+    text = _without_nulls(field, contract.kind == FILES)
+    return (
+        f"SELECT {quote_name('t_' + name)}, {read} AS {quote_name('v_' + name)} FROM (SELECT {text} AS "
+        f"{quote_name('t_' + name)} FROM (SELECT {raw} AS {quote_name('f_' + name)} FROM {relation}))"
+    )
 
 
 def _is_read_as_text(field: Field, types: Mapping[str, str]) -> bool:
@@ -403,11 +419,15 @@ def _record_id(entity: Entity) -> str:
     return " || ".join(pieces)
 
 
-def _row_hash(entity: Entity) -> str:
+def _row_hash(entity: Entity, types: Mapping[str, str]) -> str:
     """SQL of a digest of the row as delivered and of the rules it was judged by: a mended contract lands it anew.
 
     It is compared only with the same record's former state. Should a new engine hash otherwise, unchanged rows of the
-    overlap land once more, with the same content.
+    overlap land once more, with the same content. Days are hashed as text: a database that holds days that are none
+    delivers them so, and whether one is among the rows must not change the digest of the others.
     """
-    values = ", ".join(quote_name("raw_" + field.name) for field in entity.fields)
+    raw = {quote_name("raw_" + field.name): types.get(f"raw_{field.name}") for field in entity.fields}
+    values = ", ".join(
+        f"CAST({name} AS VARCHAR)" if kind in ("DATE", "TIMESTAMP") else name for name, kind in raw.items()
+    )
     return f"hash({quote_text(entity.judging_hash)}, {values})"

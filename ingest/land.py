@@ -5,7 +5,9 @@ Nothing counts before its receipts are in place, so a landing may be killed at a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from ingest.connection import Connection
@@ -14,7 +16,7 @@ from ingest.errors import SourceError
 from ingest.land_files import land_files
 from ingest.land_records import land_database, land_http, land_python
 from ingest.landing_folder import LandingFolder
-from ingest.load import Load
+from ingest.load import Load, read_clock
 from ingest.progress import Progress, tell_nobody
 from ingest.receipt import Receipt
 from ingest.registry import SOURCES, read_source
@@ -47,8 +49,13 @@ def land(
     *,
     progress: Progress | None = None,
     sources: Path = SOURCES,
+    reconcile: bool = False,
+    clock: Callable[[], datetime] = read_clock,
 ) -> LandingResult:
     """Land one source. ``connection``: as an object, or in Airflow's URI or JSON form.
+
+    ``reconcile``: read everything and compare all keys now, though neither is due by the contract yet. ``clock`` says
+    when this landing happens.
 
     What is wrong with the source comes back as ``error``, one sentence. Trouble of our own is raised: ``OSError``
     (disk), ``ConservationError``.
@@ -59,7 +66,8 @@ def land(
         reached = Connection.from_uri(source, connection) if isinstance(connection, str) else connection
         folder = LandingFolder(home, source)
         with folder.writing():
-            load = Load(contract, reached, folder, folder.next_load_id(), progress or tell_nobody)
+            name = folder.next_load_id()
+            load = Load(contract, reached, folder, name, progress or tell_nobody, reconcile, clock)
             {"database": land_database, "http": land_http, "files": land_files, "python": land_python}[contract.kind](
                 load
             )

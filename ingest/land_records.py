@@ -10,36 +10,53 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import duckdb
 import pyarrow.parquet as pq
 
 from ingest.contract import Entity, PythonSettings
-from ingest.database import MissingColumn, SourceDatabase, SourceTable
+from ingest.database import SourceDatabase, SourceTable, TableChanged
+from ingest.drift import changed_types
 from ingest.errors import SourceError
+from ingest.floors import check_floor, mend_floor, vanished_too_many
 from ingest.http_api import fetch
 from ingest.judge import NO_OBJECT, RowCheck, judge, quote_name, quote_text
 from ingest.load import Load, copy
 from ingest.receipt import ACCEPTED, REFUSED, Receipt
+from ingest.reconcile import (
+    Reading,
+    count_held,
+    count_new,
+    count_vanished,
+    delivered_keys,
+    find_unseen,
+    parquet,
+    plan_reading,
+    remember,
+    seen_moment,
+    write_tombstones,
+)
 
-# So few records may vanish from a source at once, whatever their share.
-VANISH_FLOOR = 10
 # The engine reserves a few times this much: it is no larger than the pages ask for.
 SMALLEST_JSON_LINE_BYTES = 1 << 20
+PYTHON_OVERLAP_DAYS = 3
 
 
 @dataclass(frozen=True)
 class _Delivery:
-    """One extract, judged but not yet placed: Parquet files of judged rows, and its receipt without counts."""
+    """One extract, judged but not yet placed: Parquet files of judged rows, and its receipt without their counts.
+
+    ``known``: table of the last states of the delivered records, of all records when ``keys`` are compared.
+    """
 
     entity: Entity
     part: str
     receipt: Receipt
     judged: tuple[Path, ...]
     known: str | None
-    source_keys: Path | None = None
+    keys: Path | None = None
 
 
 def land_database(load: Load) -> None:
@@ -50,11 +67,10 @@ def land_database(load: Load) -> None:
         database.attach()
         try:
             tables = database.find_tables()
-        except MissingColumn as error:
-            entity = load.contract.entity(error.entity)
-            part, receipt = _begin(load, entity)
-            load.commit(part, [], [replace(receipt, state=REFUSED, reason=str(error))])
-            raise
+        except TableChanged as error:
+            _refuse(load, error, *_begin(load, load.contract.entity(error.entity)))
+        for table in tables:
+            _refuse_changed_types(load, table)
         deliveries = _extract_tables(load, duck, database, tables)
         for done, delivery in enumerate(deliveries):
             load.progress(done, len(deliveries), f"{load.contract.source}: {delivery.entity.name}")
@@ -62,6 +78,30 @@ def land_database(load: Load) -> None:
         load.progress(len(deliveries), len(deliveries), f"{load.contract.source}: landed")
     finally:
         duck.close()
+
+
+def _refuse(load: Load, error: SourceError, part: str, receipt: Receipt) -> NoReturn:
+    """Leave a receipt that says why nothing of this delivery landed."""
+    refused = replace(receipt, state=REFUSED, reason=str(error), raw_files=(), is_whole=False, keys_compared=False)
+    load.commit(part, [], [refused])
+    raise error
+
+
+def _refuse_changed_types(load: Load, table: SourceTable) -> None:
+    before: dict[str, str] = {}
+    for _, receipt in load.landed(table.entity).receipts:
+        if receipt.state == ACCEPTED:
+            before |= receipt.column_types or {}
+    changed = changed_types(table.entity, table.types, before)
+    if changed:
+        said = ", ".join(f"{column} was {old} and is {new}" for column, old, new in changed)
+        error = TableChanged(
+            load.contract.source,
+            table.entity.name,
+            f"types changed in table {table.table}: {said}",
+            "ask the owner what it means, then agree to it by owner_type in the contract",
+        )
+        _refuse(load, error, *_begin(load, table.entity))
 
 
 def _extract_tables(
@@ -88,45 +128,52 @@ def _extract_tables(
 def _extract_table(
     load: Load, duck: duckdb.DuckDBPyConnection, database: SourceDatabase, table: SourceTable
 ) -> _Delivery:
-    entity, settings = table.entity, load.contract.database
-    part, receipt = _begin(load, entity)
-    notices = tuple(f"column {name} is new and not used" for name in table.extra_columns)
-    receipt = replace(receipt, notices=notices)
-    since = _since(load, duck, entity, settings.overlap_days)
-    judged = [_judge_to(load, duck, entity, receipt, part, database.select(table, since), 1)]
-    keys = None
-    known = _remember(load, duck, entity)
-    if entity.deletes == "physical" and known is not None:
-        keys = load.folder.scratch() / f"{part}-keys.parquet"
-        copy(duck, _record_ids(load, entity, database.select(table, None, entity.record_id_fields)), keys)
-        judged += _fetch_unseen(load, duck, database, table, receipt, part, judged[0], keys, known)
-    return _Delivery(entity, part, receipt, tuple(judged), known, keys)
-
-
-def _fetch_unseen(
-    load: Load,
-    duck: duckdb.DuckDBPyConnection,
-    database: SourceDatabase,
-    table: SourceTable,
-    receipt: Receipt,
-    part: str,
-    judged: Path,
-    keys: Path,
-    known: str,
-) -> list[Path]:
-    """Rows that the source has and the landing lacks though they did not change lately: restored, or very late."""
     entity = table.entity
-    unseen = (
-        f"SELECT _record_key FROM {_file(keys)} "
-        f"ANTI JOIN (SELECT _record_key FROM {known} WHERE state <> 'deleted') USING (_record_key) "
-        f"ANTI JOIN (SELECT _source_record_id AS _record_key FROM {_file(judged)}) USING (_record_key)"
+    used = [field.column for field in entity.fields if field.column in table.types]
+    part, receipt = _begin(load, entity)
+    reading = plan_reading(load, entity, load.contract.database.overlap_days)
+    receipt = replace(
+        receipt,
+        notices=tuple(f"column {name} is new and not used" for name in table.extra_columns),
+        column_types={column: table.types[column] for column in used},
+        is_whole=reading.is_whole,
+        source_rows=(rows := database.count(table)),
     )
-    duck.execute(f"CREATE OR REPLACE TEMP TABLE unseen AS {unseen}")
-    if not duck.execute("SELECT 1 FROM unseen LIMIT 1").fetchall():
-        return []
-    rows = database.select(table, None)
-    restored = f"SELECT * FROM ({rows}) SEMI JOIN unseen ON {_record_id_of_raw(entity)} = unseen._record_key"
-    return [_judge_to(load, duck, entity, receipt, part, restored, 2)]
+    wrong = check_floor(entity, rows, reading.counted.source_rows if reading.counted is not None else None)
+    if wrong is not None:
+        _refuse(load, SourceError(load.contract.source, wrong, mend_floor(entity)), part, receipt)
+    table = database.find_zero_dates(table, reading.since)
+    types = database.types(table)
+    judged = _judge_to(load, duck, entity, receipt, part, database.select(table, reading.since), types)
+    known, compares_keys = _remember_delivered(load, duck, entity, reading, judged, rows)
+    receipt = replace(receipt, keys_compared=compares_keys)
+    if known is None or not compares_keys:
+        return _Delivery(entity, part, receipt, (judged,), known)
+    keys = load.folder.scratch() / f"{part}-keys.parquet"
+    if reading.is_whole:
+        copy(duck, f"SELECT _record_key FROM {delivered_keys(judged)}", keys)
+        return _Delivery(entity, part, receipt, (judged,), known, keys)
+    named = database.select(table, None, entity.record_id_fields)
+    copy(duck, f"SELECT {_record_id_of_raw(entity)} AS _record_key FROM ({named})", keys)
+    if not find_unseen(duck, keys, judged, known):
+        return _Delivery(entity, part, receipt, (judged,), known, keys)
+    # The source has rows that we lack though they did not change lately: restored, or committed very late.
+    table = database.find_zero_dates(table, None)
+    types, everything = database.types(table), database.select(table, None)
+    unseen = f"SELECT * FROM ({everything}) SEMI JOIN unseen ON {_record_id_of_raw(entity)} = unseen._record_key"
+    more = _judge_to(load, duck, entity, receipt, part, unseen, types, number=2)
+    return _Delivery(entity, part, receipt, (judged, more), known, keys)
+
+
+def _remember_delivered(
+    load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, reading: Reading, judged: Path, rows: int
+) -> tuple[str | None, bool]:
+    """Table of the last states (none when nothing has landed), and whether all keys are compared now."""
+    if not reading.compares_keys:
+        known = remember(load, duck, entity, delivered_keys(judged))
+        if reading.explains(rows, count_new(duck, [judged], known)):
+            return known, False
+    return remember(load, duck, entity), True
 
 
 def _record_id_of_raw(entity: Entity) -> str:
@@ -144,10 +191,6 @@ def _template(entity: Entity, values: Mapping[str, str]) -> str:
     )
 
 
-def _record_ids(load: Load, entity: Entity, select: str) -> str:
-    return f"SELECT {_record_id_of_raw(entity)} AS _record_key FROM ({select})"
-
-
 def land_http(load: Load) -> None:
     """Land every entity of an HTTP source. Raises ``SourceError``."""
     duck = load.open_duck()
@@ -156,11 +199,11 @@ def land_http(load: Load) -> None:
     try:
         for entity in load.contract.entities:
             part, receipt = _begin(load, entity)
-            since = _since(load, duck, entity, load.contract.http.overlap_days)
+            reading = plan_reading(load, entity, load.contract.http.overlap_days)
             pages = load.folder.scratch() / f"{part}.ndjson.gz"
-            extract = fetch(load.contract, entity, load.connection, since, pages, load.progress)
+            extract = fetch(load.contract, entity, load.connection, reading.since, pages, load.progress)
             raw = f"raw/{part}.ndjson.gz"
-            receipt = replace(receipt, raw_files=(raw,))
+            receipt = replace(receipt, raw_files=(raw,), is_whole=reading.is_whole)
             columns = ", ".join(
                 f"item ->> {quote_text(_json_path(field.path))} AS {quote_name('raw_' + field.name)}"
                 for field in entity.fields
@@ -182,11 +225,13 @@ def land_http(load: Load) -> None:
                 )
                 for path in entity.required_objects
             ]
-            judged = _judge_to(load, duck, entity, receipt, part, select, 1, "_place", ("_order",), checks)
-            load.progress(extract.items, extract.items, f"{load.contract.source}: landing")
-            _place(
-                load, duck, _Delivery(entity, part, receipt, (judged,), _remember(load, duck, entity)), ((pages, raw),)
+            types = {f"raw_{field.name}": "VARCHAR" for field in entity.fields} | {"item": "JSON"}
+            judged = _judge_to(
+                load, duck, entity, receipt, part, select, types, place="_place", carried=("_order",), checks=checks
             )
+            load.progress(extract.items, extract.items, f"{load.contract.source}: landing")
+            known = remember(load, duck, entity, delivered_keys(judged))
+            _place(load, duck, _Delivery(entity, part, receipt, (judged,), known), ((pages, raw),))
     finally:
         duck.close()
 
@@ -213,25 +258,28 @@ def land_python(load: Load) -> None:
     try:
         for entity in load.contract.entities:
             part, receipt = _begin(load, entity)
-            since = _since(load, duck, entity, 3)
+            reading = plan_reading(load, entity, PYTHON_OVERLAP_DAYS)
             delivered = load.folder.scratch() / f"{part}-delivered.parquet"
             writer: pq.ParquetWriter | None = None
-            for table in getattr(module, function)(load.connection, entity.name, since):
+            for table in getattr(module, function)(load.connection, entity.name, reading.since):
                 writer = writer or pq.ParquetWriter(delivered, table.schema)
                 writer.write_table(table)
             if writer is None:
                 load.commit(part, [], [receipt])
                 continue
             writer.close()
-            held = [row[0] for row in duck.execute(f"DESCRIBE FROM {_file(delivered)}").fetchall()]
+            held = {row[0]: row[1] for row in duck.execute(f"DESCRIBE FROM {parquet(delivered)}").fetchall()}
             columns = ", ".join(
                 f"{quote_name(field.column)} AS {quote_name('raw_' + field.name)}"
                 for field in entity.fields
                 if field.column in held
             )
-            select = f"SELECT {columns} FROM {_file(delivered)}"
-            judged = _judge_to(load, duck, entity, receipt, part, select, 1)
-            _place(load, duck, _Delivery(entity, part, receipt, (judged,), _remember(load, duck, entity)))
+            types = {f"raw_{field.name}": held[field.column] for field in entity.fields if field.column in held}
+            receipt = replace(receipt, is_whole=reading.is_whole)
+            select = f"SELECT {columns} FROM {parquet(delivered)}"
+            judged = _judge_to(load, duck, entity, receipt, part, select, types)
+            known = remember(load, duck, entity, delivered_keys(judged))
+            _place(load, duck, _Delivery(entity, part, receipt, (judged,), known))
     finally:
         duck.close()
 
@@ -252,33 +300,6 @@ def _begin(load: Load, entity: Entity) -> tuple[str, Receipt]:
     return part, receipt
 
 
-def _remember(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity) -> str | None:
-    """A temp table with the state that landed last for every record; none when nothing has landed."""
-    known = load.landed(entity).known()
-    if known is None:
-        return None
-    name = quote_name(f"known {entity.name}")
-    duck.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {known}")
-    return name
-
-
-def _since(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, overlap_days: float) -> datetime | None:
-    """From when on to read: none (everything) at the first landing under this contract."""
-    landed = load.landed(entity)
-    rows = landed.rows()
-    same = any(
-        receipt.contract_hash == entity.judging_hash and receipt.state == ACCEPTED for _, receipt in landed.receipts
-    )
-    if rows is None or not same or entity.watermark is None:
-        return None
-    row = duck.execute(f"SELECT epoch_us(max({quote_name(entity.watermark)})) FROM {rows}").fetchone()
-    if row is None or row[0] is None:
-        return None
-    # One record dated in the future must not stop the feed for good.
-    last = min(datetime.fromtimestamp(row[0] / 1_000_000, UTC), datetime.now(UTC))
-    return last - timedelta(days=overlap_days)
-
-
 def _judge_to(
     load: Load,
     duck: duckdb.DuckDBPyConnection,
@@ -286,13 +307,14 @@ def _judge_to(
     receipt: Receipt,
     part: str,
     select: str,
-    number: int,
+    types: Mapping[str, str],
+    *,
+    number: int = 1,
     place: str | None = None,
     carried: Sequence[str] = (),
     checks: Sequence[RowCheck] = (),
 ) -> Path:
-    """Read the rows of ``select`` once, judged, into a Parquet file in scratch."""
-    types = {row[0]: row[1] for row in duck.execute(f"DESCRIBE {select}").fetchall()}
+    """Read the rows of ``select``, whose columns have ``types``, once, judged, into a Parquet file in scratch."""
     zone = getattr(load.contract.connector, "time_zone", "Asia/Shanghai")
     position = place or f"{quote_text(entity.table + ' ')} || coalesce({_record_id_of_raw(entity)}, '?')"
     query = judge(
@@ -313,14 +335,19 @@ def _place(
 ) -> None:
     """Put every judged row in its one place, find what was deleted, and commit."""
     entity, part, known = delivery.entity, delivery.part, delivery.known
-    judged = _file(*delivery.judged)
+    judged = parquet(*delivery.judged)
     counted = duck.execute(
         "SELECT count(*), count(_breaches), count(_notices), "
         f"count(DISTINCT coalesce(_source_record_id, '?' || _row_hash)) FROM {judged}"
     ).fetchone()
     read, breached, noticed, distinct = counted or (0, 0, 0, 0)
     files = list(raw)
-    receipt = replace(delivery.receipt, rows_read=read, notices_count=noticed + len(delivery.receipt.notices))
+    receipt = replace(
+        delivery.receipt,
+        rows_read=read,
+        notices_count=noticed + len(delivery.receipt.notices),
+        watermark=seen_moment(duck, entity, judged, delivery.receipt.received_at),
+    )
     rows_name, refused_name = f"{entity.name}/{part}.parquet", f"quarantine/{part}.parquet"
     if known is None and not breached and distinct == read and len(delivery.judged) == 1:
         # The common first landing: what was judged is what lands; nothing has to be sorted out.
@@ -328,7 +355,7 @@ def _place(
             files.append((delivery.judged[0], rows_name))
             receipt = replace(receipt, rows_accepted=read, rows_files=(rows_name,))
     elif read:
-        _sort_out(duck, entity, _file(*delivery.judged, numbered=True), known)
+        _sort_out(duck, entity, parquet(*delivery.judged, numbered=True), known)
         counts = dict(duck.execute("SELECT _placed, count(*) FROM sorted_out GROUP BY 1").fetchall())
         receipt = replace(
             receipt,
@@ -338,7 +365,7 @@ def _place(
             rows_duplicate=counts.get("duplicate", 0),
         )
         scratch = load.folder.scratch()
-        placed = f"{_file(*delivery.judged, numbered=True)} JOIN sorted_out USING (_filename, file_row_number)"
+        placed = f"{parquet(*delivery.judged, numbered=True)} JOIN sorted_out USING (_filename, file_row_number)"
         if receipt.rows_accepted:
             made = scratch / f"{part}-rows.parquet"
             copy(
@@ -355,9 +382,22 @@ def _place(
             copy(duck, f"SELECT {columns} FROM {placed} WHERE _placed = 'quarantined'", made)
             files.append((made, refused_name))
             receipt = replace(receipt, quarantine_files=(refused_name,))
-    if delivery.source_keys is not None and known is not None:
+    receipt = _count_records(load, duck, delivery, receipt)
+    if delivery.keys is not None and known is not None and entity.deletes == "physical":
         receipt = _bury(load, duck, delivery, known, receipt, files)
     load.commit(part, files, [receipt])
+
+
+def _count_records(load: Load, duck: duckdb.DuckDBPyConnection, delivery: _Delivery, receipt: Receipt) -> Receipt:
+    """Write into a database's receipt how many records are held from now on, deleted ones not yet subtracted."""
+    if receipt.source_rows is None:
+        return receipt
+    held = 0
+    if delivery.known is not None:
+        counted = plan_reading(load, delivery.entity, 0).counted
+        before = counted.records_held if counted is not None and not receipt.keys_compared else None
+        held = count_held(duck, delivery.known) if before is None else before
+    return replace(receipt, records_held=held + count_new(duck, delivery.judged, delivery.known))
 
 
 def _sort_out(duck: duckdb.DuckDBPyConnection, entity: Entity, judged: str, known: str | None) -> None:
@@ -397,37 +437,25 @@ def _bury(
     files: list[tuple[Path, str]],
 ) -> Receipt:
     """Tombstones for records that the source no longer has. Raises ``SourceError`` when too many vanished at once."""
+    if delivery.keys is None or receipt.records_held is None:
+        return receipt
     entity, part = delivery.entity, delivery.part
-    keys = _file(delivery.source_keys) if delivery.source_keys is not None else ""
-    alive = f"(SELECT _record_key FROM {known} WHERE state <> 'deleted' AND NOT starts_with(_record_key, '?'))"
-    gone = f"SELECT _record_key FROM {alive} ANTI JOIN {keys} USING (_record_key)"
-    row = duck.execute(
-        f"SELECT (SELECT count(*) FROM {alive}), (SELECT count(*) FROM ({gone})), (SELECT count(*) FROM {keys})"
-    ).fetchone()
-    held, vanished, left = row or (0, 0, 0)
+    vanished, held, left = count_vanished(duck, delivery.keys, known)
     if not vanished:
         return receipt
-    if vanished > max(VANISH_FLOOR, entity.vanish_limit * held) or not left:
+    if vanished_too_many(entity, vanished, held, left):
         error = SourceError(
             load.contract.source,
             f"{vanished} of {held} records of {entity.name} vanished at once, more than the contract allows",
             "ask the owner whether that is right; if it is, raise vanish_limit in the contract for one landing",
         )
-        refused = replace(delivery.receipt, state=REFUSED, reason=str(error), raw_files=())
-        load.commit(part, [], [refused])
-        raise error
+        _refuse(load, error, part, delivery.receipt)
     made, name = load.folder.scratch() / f"{part}-deleted.parquet", f"deleted/{part}.parquet"
-    copy(
-        duck,
-        f"SELECT _record_key, {quote_text(part)} AS _part, "
-        f"TIMESTAMPTZ {quote_text(receipt.received_at)} AS _deleted_at FROM ({gone})",
-        made,
-    )
+    write_tombstones(duck, part, receipt.received_at, made)
     files.append((made, name))
-    return replace(receipt, deleted_files=(name,), notices=(*receipt.notices, f"{vanished} records were deleted"))
-
-
-def _file(*paths: Path, numbered: bool = False) -> str:
-    listed = ", ".join(quote_text(str(path)) for path in paths)
-    options = ", filename = '_filename', file_row_number = true" if numbered else ""
-    return f"read_parquet([{listed}]{options})"
+    return replace(
+        receipt,
+        deleted_files=(name,),
+        records_held=receipt.records_held - vanished,
+        notices=(*receipt.notices, f"{vanished} records were deleted"),
+    )

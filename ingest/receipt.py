@@ -42,6 +42,15 @@ class Receipt:
     control_sum: str | None = None
     content_hash: str | None = None
     contract_hash: str | None = None
+    # Databases: rows of the owner's table and the owner's type of every column in use, as of the extract.
+    source_rows: int | None = None
+    column_types: dict[str, str] | None = None
+    # Records with keys: how many are held and not deleted after this landing, and the last moment of change seen.
+    records_held: int | None = None
+    watermark: str | None = None
+    # Whether everything was read, whatever the watermark says, and whether all keys were compared.
+    is_whole: bool = False
+    keys_compared: bool = False
     # What the file reader noted about a file, so that the next landing knows it again.
     facts: dict[str, Any] | None = None
     # Names of files relative to the source's folder; shared by the receipts of one part of a load.

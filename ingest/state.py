@@ -90,8 +90,12 @@ class Landed:
                 best[partition], chosen[partition] = rank, receipt.delivery_id
         return sorted(chosen.values())
 
-    def known(self) -> str | None:
-        """SQL relation (``_record_key``, ``_row_hash``, ``state``): the state that landed last for every record."""
+    def known(self, only: str | None = None) -> str | None:
+        """SQL relation (``_record_key``, ``_row_hash``, ``state``): the state that landed last for every record.
+
+        ``only``: a relation with ``_record_key``; other records are left out, before anything is grouped.
+        """
+        wanted = f" SEMI JOIN {only} USING (_record_key)" if only is not None else ""
         base, later_rows = self.base_and_later()
         states = []
         if later_rows is not None:
@@ -102,13 +106,16 @@ class Landed:
             states.append(f"SELECT _record_key, _row_hash, _part, 'quarantined' AS state FROM {refused}")
         if (deleted := self.deleted()) is not None:
             states.append(f"SELECT _record_key, NULL AS _row_hash, _part, 'deleted' AS state FROM {deleted}")
-        first = f"SELECT _source_record_id AS _record_key, _row_hash, 'accepted' AS state FROM {base}"
+        first = (
+            "SELECT * FROM (SELECT _source_record_id AS _record_key, _row_hash, 'accepted' AS state "
+            f"FROM {base}){wanted}"
+        )
         if not states:
             return None if base is None else f"({first})"
         last = (
             "SELECT _record_key, last.h AS _row_hash, last.s AS state FROM (SELECT _record_key, "
             "arg_max(struct_pack(h := _row_hash, s := state), _part) AS last "
-            f"FROM ({' UNION ALL '.join(states)}) GROUP BY _record_key)"
+            f"FROM ({' UNION ALL '.join(states)}){wanted} GROUP BY _record_key)"
         )
         if base is None:
             return f"({last})"

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import duckdb
 import pytest
+from lending_library import CONTRACT, TABLE, check_conservation, fill
 from owner_database import OwnerDatabase
 
 from ingest.connection import Connection
@@ -18,35 +19,6 @@ from ingest.land import LandingResult, land
 from warehouse.duck import connect
 from warehouse.home import Home
 
-CONTRACT = """
-title: Library
-owner: The library
-release: shadow
-freshness_days: 3
-connector: {kind: database}
-code_lists:
-  kind: {loan: [loan], back: [back]}
-entities:
-  loan:
-    title: One loan
-    key: [id]
-    record_id: "{id}"
-    watermark: changed_at
-    deletes: physical
-    vanish_limit: 0.02
-    fields:
-      id: {type: integer, required: true}
-      kind: {type: code, codes: kind, required: true}
-      day: {type: date}
-      fee: {type: "decimal(12,2)"}
-      small: {type: integer}
-      note: {}
-      changed_at: {type: timestamptz, required: true}
-"""
-TABLE = (
-    "CREATE TABLE loan (id bigint PRIMARY KEY, kind varchar(10), day date, fee numeric(12,2), small smallint, "
-    "note varchar(200), changed_at timestamp NOT NULL)"
-)
 Look = Callable[..., duckdb.DuckDBPyConnection]
 
 
@@ -58,29 +30,11 @@ def sources(tmp_path: Path) -> Path:
     return folder.parent
 
 
-def fill(database: OwnerDatabase, *rows: str) -> None:
-    database.execute(f"INSERT INTO loan VALUES {', '.join(rows)}")
-
-
 def rows(look: Look, sources: Path) -> list[tuple[object, ...]]:
     connection = look(sources)
     check_conservation(connection)
     query = "SELECT id, kind, day, fee, note FROM landing.library__loan ORDER BY id"
     return connection.execute(query).fetchall()
-
-
-def check_conservation(connection: duckdb.DuckDBPyConnection) -> None:
-    """Every row read is in one place, and the accepted ones are those of the landing."""
-    assert connection.execute(
-        "SELECT count(*) FROM landing.deliveries "
-        "WHERE rows_read <> rows_accepted + rows_quarantined + rows_superseded + rows_duplicate"
-    ).fetchone() == (0,)
-    said, kept, waiting, held = connection.execute(
-        "SELECT (SELECT coalesce(sum(rows_accepted), 0) FROM landing.deliveries), "
-        "(SELECT count(*) FROM landing.library__loan), "
-        "(SELECT coalesce(sum(rows_quarantined), 0) FROM landing.deliveries), (SELECT count(*) FROM landing.quarantine)"
-    ).fetchall()[0]
-    assert (said, waiting) == (kept, held)
 
 
 def counts(result: LandingResult) -> tuple[int, int, int, int, int]:
