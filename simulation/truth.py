@@ -322,8 +322,11 @@ def standings(evidence: Evidence) -> dict[int, Standing]:
         for who, spouse, sound in ((man, woman, acts.man_sound[row]), (woman, man, acts.woman_sound[row])):
             status = {IA: "20", IB: "40", IX: "10"}[acts.kind[row]]
             latest[who] = Standing(int(acts.marriage[row]), int(acts.when[row]), spouse, status, bool(sound))
+    died = evidence.people.death
     for who, standing in latest.items():
-        if standing.status == "20" and deaths.is_recorded[standing.spouse]:
+        # Nobody is widowed by a death after their own.
+        outlived = not (deaths.is_recorded[who] and died[who] <= died[standing.spouse])
+        if standing.status == "20" and deaths.is_recorded[standing.spouse] and outlived:
             certain = standing.certain and bool(deaths.is_certain[standing.spouse])
             latest[who] = Standing(standing.marriage, standing.when, standing.spouse, "30", certain)
     return latest
