@@ -7,26 +7,34 @@ Parts only grow: which version of a file counts, and which delivery of a re-sent
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from ingest.contract import Entity
 from ingest.files import FileChunk, FileFacts, read_deliveries
-from ingest.judge import WRONG_SHAPE, RowCheck, find_repeating, judge, quote_text
+from ingest.judge import WRONG_SHAPE, RowCheck, find_repeating, judge, quote_name, quote_text, read_words
 from ingest.load import Load, copy
-from ingest.receipt import ACCEPTED, IGNORED, Receipt
+from ingest.receipt import ACCEPTED, IGNORED, ConservationError, Receipt
 
 UNKNOWN_ENTITY = "unknown"
 POSITION = "concat('sheet ', _sheet, ' row ', _row)"
 CARRIED = ("_district", "_month", "_kind", "_version", "_sheet", "_row", "_file", "_delivery_id")
-COUNTED = ("rows_accepted", "rows_quarantined", "rows_superseded", "rows_duplicate", "notices_count")
+QUARANTINED = "quarantined"
+PLACES = [ACCEPTED, QUARANTINED, "superseded", "duplicate"]
 WAITING = "waiting"
 # A part of a landing is judged and committed as one; it is complete when it has so many rows or files.
-PART_ROWS, PART_FILES = 50_000, 400
+PART_ROWS, PART_FILES = 150_000, 400
+# Rows that the next reader takes at once: DuckDB's own measure.
+GROUP_ROWS = 122_880
 
 
 def land_files(load: Load) -> None:
@@ -36,12 +44,23 @@ def land_files(load: Load) -> None:
     known = [FileFacts.from_json(receipt.facts) for receipt in receipts if receipt.facts is not None]
     seen = Counter(receipt.facts["path"] for receipt in receipts if receipt.facts is not None)
     duck = load.open_duck()
+    # What is judged is put beside what was delivered, row by row.
+    duck.execute("SET preserve_insertion_order = true")
     try:
         read = read_deliveries(load.contract, load.connection, load.folder.home, known, load.progress)
-        for chunk in _gather(read):
+        for chunk in _read_ahead(_gather(read)):
             _land_chunk(load, duck, chunk, seen)
     finally:
         duck.close()
+
+
+def _read_ahead(chunks: Iterator[FileChunk]) -> Iterator[FileChunk]:
+    """The same chunks; while one is judged the next is read, in a thread of its own."""
+    with ThreadPoolExecutor(1, "read-files") as reader:
+        coming = reader.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = reader.submit(next, chunks, None)
+            yield chunk
 
 
 def _gather(chunks: Iterable[FileChunk]) -> Iterator[FileChunk]:
@@ -64,35 +83,32 @@ def _land_chunk(load: Load, duck: duckdb.DuckDBPyConnection, chunk: FileChunk, s
     for facts in chunk.files:
         if facts.state != WAITING:
             receipts[facts.path] = _begin(load, facts, seen)
-    duck.execute("CREATE OR REPLACE TEMP TABLE delivery_names (_file VARCHAR, _delivery_id VARCHAR)")
-    if receipts:
-        names = pa.table({"f": list(receipts), "d": [receipt.delivery_id for receipt in receipts.values()]})
-        duck.register("names", names)
-        duck.execute("INSERT INTO delivery_names SELECT f, d FROM names")
-        duck.unregister("names")
     files: list[tuple[Path, str]] = []
     refused: list[str] = []
     for name, rows in sorted(chunk.tables.items()):
         entity = load.contract.entity(name)
-        _judge_rows(load, duck, entity, rows, part)
-        _count_rows(duck, receipts)
-        kept = load.folder.scratch() / f"{part}-{name}.parquet"
-        target = f"{name}/{part}.parquet"
-        if copy(
-            duck, f"SELECT * EXCLUDE (_breaches, _row_json, _file, _placed, _has_notices) {_PLACED} 'accepted'", kept
-        ):
-            files.append((kept, target))
+        if not rows.num_rows:
+            continue
+        judged = _judge_rows(load, duck, entity, _name_deliveries(rows, receipts), part)
+        placed = _place_rows(duck, entity, judged)
+        _count_rows(placed, receipts)
+        accepted = placed.filter(pc.equal(placed["_placed"], ACCEPTED)).drop_columns(_OWN)
+        if accepted.num_rows:
+            target = f"{name}/{part}.parquet"
+            files.append((load.folder.scratch() / f"{part}-{name}.parquet", target))
+            _write(accepted, files[-1][0])
             receipts = {
                 path: replace(receipt, rows_files=(target,))
                 if receipt.rows_accepted and receipt.entity == name
                 else receipt
                 for path, receipt in receipts.items()
             }
-        received = load.received_at()
+        duck.register("waiting", placed.filter(pc.equal(placed["_placed"], QUARANTINED)))
         duck.execute(
             f"CREATE OR REPLACE TEMP TABLE refused_{len(refused)} AS "
-            f"SELECT {load.quarantine_columns(entity, part, received)} {_PLACED} 'quarantined'"
+            f"SELECT {load.quarantine_columns(entity, part, load.received_at())} FROM waiting"
         )
+        duck.unregister("waiting")
         refused.append(f"SELECT * FROM refused_{len(refused)}")
     target = f"quarantine/{part}.parquet"
     made = load.folder.scratch() / f"{part}-quarantine.parquet"
@@ -107,7 +123,8 @@ def _land_chunk(load: Load, duck: duckdb.DuckDBPyConnection, chunk: FileChunk, s
         load.commit(part, files, list(receipts.values()))
 
 
-_PLACED = "FROM judged JOIN sorted_out USING (_file, _sheet, _row) WHERE _placed ="
+# Columns of ``placed`` that only the landing itself needs.
+_OWN = ["_breaches", "_row_json", "_file", "_placed"]
 
 
 def _begin(load: Load, facts: FileFacts, seen: Counter[str]) -> Receipt:
@@ -139,57 +156,119 @@ def _begin(load: Load, facts: FileFacts, seen: Counter[str]) -> Receipt:
     )
 
 
-def _judge_rows(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, rows: pa.Table, part: str) -> None:
-    """Temp tables ``judged`` (every delivered row) and ``sorted_out`` (its one place)."""
+def _name_deliveries(rows: pa.Table, receipts: dict[str, Receipt]) -> pa.Table:
+    """The rows with ``_delivery_id``, the name that the receipt of their file goes by."""
+    rows = rows.unify_dictionaries()
+    files = rows["_file"]
+    names = pa.array([receipts[path].delivery_id for path in files.chunk(0).dictionary.to_pylist()], pa.string())
+    named = [pa.DictionaryArray.from_arrays(chunk.indices, names) for chunk in files.chunks]
+    return rows.append_column("_delivery_id", pa.chunked_array(named))
+
+
+def _judge_rows(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, rows: pa.Table, part: str) -> pa.Table:
+    """The delivered rows, judged, in their order. Raises ``ConservationError`` when they are not those delivered."""
     duck.register("delivered", rows)
-    relation = "(SELECT * FROM delivered JOIN delivery_names USING (_file))"
-    types = {row[0]: row[1] for row in duck.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
+    types = {row[0]: row[1] for row in duck.execute("DESCRIBE delivered").fetchall()}
     checks = [RowCheck("_shape_breach IS NOT NULL", "row", WRONG_SHAPE)] if "_shape_breach" in types else []
-    repeating = find_repeating(duck, load.contract, entity, relation, types)
+    repeating = find_repeating(duck, load.contract, entity, "delivered", types)
+    words = {field.name for field in entity.fields if field.type != "text" and field.name not in repeating}
+    duck.register("delivered", _read_words(load, duck, entity, rows, words))
     query = judge(
         load.contract,
         entity,
-        relation,
+        "delivered",
         types,
         position=POSITION,
         carried=CARRIED,
         row_checks=checks,
         repeating=repeating,
+        read_before=words,
     )
-    duck.execute(
-        f"CREATE OR REPLACE TEMP TABLE judged AS SELECT *, {quote_text(part)} AS _part, "
+    # What came from the file goes on as it is; only what judging adds leaves the engine.
+    as_delivered = [name for name in rows.column_names if name.startswith("raw_") or name in CARRIED]
+    again = ", ".join(quote_name(name) for name in as_delivered if name != "_row")
+    judged = duck.execute(
+        f"SELECT * EXCLUDE ({again}), {quote_text(part)} AS _part, "
         f"TIMESTAMPTZ {quote_text(load.received_at())} AS _landed_at FROM ({query})"
-    )
+    ).to_arrow_table()
     duck.unregister("delivered")
-    place = "CASE WHEN _breaches IS NOT NULL THEN 'quarantined' ELSE 'accepted' END"
-    turn = ""
+    if not judged["_row"].equals(rows["_row"]):
+        raise ConservationError(f"{load.contract.source}/{entity.name}: judging changed the number or order of rows.")
+    for name in as_delivered:
+        if name != "_row":
+            judged = judged.append_column(name, rows[name])
+    return judged
+
+
+def _read_words(
+    load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, rows: pa.Table, names: Collection[str]
+) -> pa.Table:
+    """The rows with what their words say (``read_words``): few words fill a column, and each is read but once."""
+    for field in entity.fields:
+        if field.name not in names:
+            continue
+        column = rows[f"raw_{field.name}"].dictionary_encode(null_encoding="encode")
+        duck.register("words", pa.table({f"raw_{field.name}": column.chunk(0).dictionary}))
+        read = duck.execute(read_words(load.contract, field, "words")).to_arrow_table()
+        duck.unregister("words")
+        for name in read.column_names:
+            said = pa.concat_arrays(read[name].chunks)
+            told = [pa.DictionaryArray.from_arrays(chunk.indices, said) for chunk in column.chunks]
+            rows = rows.append_column(name, pa.chunked_array(told))
+    return rows
+
+
+def _place_rows(duck: duckdb.DuckDBPyConnection, entity: Entity, judged: pa.Table) -> pa.Table:
+    """The judged rows, each with its one place (``_placed``)."""
+    places = np.where(judged["_breaches"].is_valid().to_numpy(), PLACES.index(QUARANTINED), 0).astype(np.int8)
     if entity.latest_by_record:
-        # The same record twice in one file: the later row counts.
-        turn = ", row_number() OVER record AS _turn, first_value(_row_hash) OVER record AS _best_hash"
-        place = (
-            "CASE WHEN _breaches IS NOT NULL THEN 'quarantined' WHEN _turn = 1 THEN 'accepted' "
-            "WHEN _row_hash = _best_hash THEN 'duplicate' ELSE 'superseded' END"
-        )
-    window = (
-        "WINDOW record AS (PARTITION BY _file, _breaches IS NULL, _source_record_id ORDER BY _sheet DESC, _row DESC)"
-        if turn
-        else ""
-    )
-    duck.execute(
-        f"CREATE OR REPLACE TEMP TABLE sorted_out AS SELECT _file, _sheet, _row, _has_notices, {place} AS _placed FROM "
-        "(SELECT _file, _sheet, _row, _row_hash, _breaches, _notices IS NOT NULL AS _has_notices"
-        f"{turn} FROM judged {window})"
-    )
+        outdone, how = _find_outdone(duck, judged)
+        places[outdone] = how
+    return judged.append_column("_placed", pa.DictionaryArray.from_arrays(places, pa.array(PLACES)))
 
 
-def _count_rows(duck: duckdb.DuckDBPyConnection, receipts: dict[str, Receipt]) -> None:
+def _find_outdone(duck: duckdb.DuckDBPyConnection, judged: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """Indexes of rows outdone by a later one of the same record in the same file, and their places.
+
+    Hardly any record comes twice in one file: digests find the few, so that only they are sorted.
+    """
+    same = "hash(_file, _source_record_id)"
+    needed = judged.select(["_file", "_sheet", "_row", "_source_record_id", "_row_hash", "_breaches"])
+    duck.register("judged", needed.append_column("_at", pa.array(np.arange(len(judged), dtype=np.int64))))
+    found = duck.execute(
+        f"""WITH again AS (SELECT {same} AS same FROM judged WHERE _breaches IS NULL GROUP BY ALL HAVING count(*) > 1)
+        SELECT _at, CASE WHEN _row_hash = _last_hash THEN {PLACES.index("duplicate")}
+            ELSE {PLACES.index("superseded")} END AS _place
+        FROM (
+            SELECT _at, _row_hash, row_number() OVER record AS _turn, first_value(_row_hash) OVER record AS _last_hash
+            FROM judged WHERE _breaches IS NULL AND {same} IN (SELECT same FROM again)
+            WINDOW record AS (PARTITION BY _file, _source_record_id ORDER BY _sheet DESC, _row DESC)
+        ) WHERE _turn > 1"""
+    ).fetchnumpy()
+    duck.unregister("judged")
+    return found["_at"], found["_place"]
+
+
+def _count_rows(placed: pa.Table, receipts: dict[str, Receipt]) -> None:
     """Write what became of the rows at hand into the receipts of their files."""
-    counted = duck.execute(
-        "SELECT _file, count(*) FILTER (_placed = 'accepted'), count(*) FILTER (_placed = 'quarantined'), "
-        "count(*) FILTER (_placed = 'superseded'), count(*) FILTER (_placed = 'duplicate'), "
-        "count(*) FILTER (_has_notices) FROM sorted_out GROUP BY _file"
-    ).fetchall()
-    for path, *counts in counted:
-        found = dict(zip(COUNTED, counts, strict=True))
-        found["notices_count"] += receipts[path].notices_count
-        receipts[path] = replace(receipts[path], **found)
+    seen = placed.select(["_file", "_placed"]).append_column("notices", placed["_notices"].is_valid().cast(pa.int64()))
+    counted = seen.group_by(["_file", "_placed"]).aggregate([("notices", "sum"), ([], "count_all")])
+    found: dict[str, dict[str, int]] = {}
+    for row in counted.to_pylist():
+        counts = found.setdefault(row["_file"], {"notices_count": receipts[row["_file"]].notices_count})
+        counts[f"rows_{row['_placed']}"] = row["count_all"]
+        counts["notices_count"] += row["notices_sum"]
+    for path, counts in found.items():
+        said: dict[str, Any] = dict(counts)
+        receipts[path] = replace(receipts[path], **said)
+
+
+def _write(rows: pa.Table, file: Path) -> None:
+    pq.write_table(
+        rows.unify_dictionaries(),
+        file,
+        compression="zstd",
+        compression_level=1,
+        row_group_size=GROUP_ROWS,
+        store_schema=False,
+    )

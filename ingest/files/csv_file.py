@@ -24,7 +24,8 @@ _EDITION_2022 = str.maketrans(
     "\u9fb4\u9fb5\u9fb6\u9fb7\u9fb8\u9fb9\u9fba\u9fbb"
     "\U00020087\U00020089\U000200cc\U000215d7\U0002298f\U000241fe",
 )
-_HEAD_CHARACTERS = 1 << 20
+# The first is enough for nearly all; the second for a form with very long title rows.
+_HEAD_CHARACTERS = (1 << 13, 1 << 20)
 _SIGNATURES = (
     (b"%PDF", "a PDF document"),
     (b"\xd0\xcf\x11\xe0", "an old or password-protected office document"),
@@ -144,18 +145,7 @@ def read_cells(data: bytes, entity: EntityLayout, layout: FileLayout, file: str)
     if text.endswith("\0"):
         raise FileRefusedError("truncated", f"{file} ends in zero bytes, it was not written to its end; drop it again.")
     text = text.removeprefix("\ufeff")
-    lines = _Lines(text[:_HEAD_CHARACTERS])
-    head: list[list[str]] = []
-    ends: list[int] = []
-    try:
-        for record in csv.reader(lines):
-            head.append(record)
-            ends.append(lines.consumed)
-            if len(head) > layout.title_rows:
-                break
-    except csv.Error as error:
-        raise FileRefusedError("no_header", f"{file}: no header row can be read ({error}).") from error
-    found = find_header(head, entity)
+    head, ends, found = _read_head(text, entity, layout, file)
     if found is None:
         hint = "separate cells by commas" if any("\t" in cell or ";" in cell for row in head for cell in row) else None
         raise FileRefusedError(
@@ -175,6 +165,27 @@ def read_cells(data: bytes, entity: EntityLayout, layout: FileLayout, file: str)
         ) from error
     columns, numbers, ragged = _parse(encoded, len(header), header_row, file)
     return [Cells(1, "sheet 1", header, header_row, columns, numbers, ragged)], encoding
+
+
+def _read_head(
+    text: str, entity: EntityLayout, layout: FileLayout, file: str
+) -> tuple[list[list[str]], list[int], int | None]:
+    """The first rows, where each ends in the text, and which of them is the header."""
+    for characters in _HEAD_CHARACTERS:
+        lines = _Lines(text[:characters])
+        head: list[list[str]] = []
+        ends: list[int] = []
+        try:
+            for record in csv.reader(lines):
+                head.append(record)
+                ends.append(lines.consumed)
+                if len(head) > layout.title_rows:
+                    break
+        except csv.Error as error:
+            raise FileRefusedError("no_header", f"{file}: no header row can be read ({error}).") from error
+        if len(head) > layout.title_rows or len(text) <= characters:
+            break
+    return head, ends, find_header(head, entity)
 
 
 def _parse(

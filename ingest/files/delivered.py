@@ -83,7 +83,8 @@ class FileFacts:
 class FileChunk:
     """A bounded part of a landing: some files' facts and, per entity, the rows of the accepted ones.
 
-    The columns of a table, all but ``_version``, ``_sheet`` and ``_row`` text: ``raw_<field>`` for every field of
+    The columns of a table, all but ``_version``, ``_sheet`` and ``_row`` text (the places held once per file, as a
+    dictionary of one word): ``raw_<field>`` for every field of
     the contract, as delivered (null where the file has no such column or the cell is empty); ``_file``,
     ``_district``, ``_month``, ``_kind``, ``_version``, ``_sheet`` and ``_row`` (as a spreadsheet program numbers
     them); ``_extra``, a JSON object of the cells under unknown headers; ``_shape_breach``, a sentence when the row

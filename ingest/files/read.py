@@ -12,6 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from ingest.connection import Connection
@@ -336,13 +337,17 @@ class _Reader:
             ("_month", facts.month),
             ("_kind", facts.kind),
         ):
-            columns[name] = pa.repeat(pa.scalar(value, pa.string()), rows)
+            columns[name] = pa.DictionaryArray.from_arrays(_zeros(rows), pa.array([value], pa.string()))
         columns["_version"] = pa.repeat(pa.scalar(facts.version, pa.int32()), rows)
         columns["_sheet"] = pa.repeat(pa.scalar(sheet.number, pa.int32()), rows)
         columns["_row"] = pa.array(sheet.row_numbers, pa.int32())
         columns["_extra"] = pack_json(sheet.extra, rows)
         columns["_shape_breach"] = sheet.shape_breach
         return pa.table(columns)
+
+
+def _zeros(rows: int) -> pa.Array:
+    return pa.array(np.zeros(rows, dtype=np.int32))
 
 
 def _compare_totals(

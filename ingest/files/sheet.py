@@ -177,16 +177,18 @@ def _flags(mask: pa.Array) -> np.ndarray:
 def _merge_ragged(cells: Cells) -> tuple[list[pa.Array], np.ndarray, dict[int, list[str]]]:
     """Put ragged rows in their place by position; what lies beyond the header is kept apart by row number."""
     width = len(cells.columns)
-    numbers = list(cells.ragged)
+    numbers = sorted(cells.ragged)
     rows = [cells.ragged[number] for number in numbers]
-    order = np.argsort(np.concatenate([cells.row_numbers, np.asarray(numbers, dtype=np.int64)]), kind="stable")
+    row_numbers = np.concatenate([cells.row_numbers, np.asarray(numbers, dtype=np.int64)])
+    # The closing lines of a form are mostly the only ragged ones: then the order is right as it is.
+    order = None if np.all(row_numbers[:-1] <= row_numbers[1:]) else np.argsort(row_numbers, kind="stable")
     merged = []
     for position in range(width):
         short = pa.array([row[position] or None if position < len(row) else None for row in rows], pa.string())
-        merged.append(pa.concat_arrays([cells.columns[position], short]).take(pa.array(order)))
-    row_numbers = np.concatenate([cells.row_numbers, np.asarray(numbers, dtype=np.int64)])[order]
+        both = pa.concat_arrays([cells.columns[position], short])
+        merged.append(both if order is None else both.take(pa.array(order)))
     beyond = {number: row[width:] for number, row in zip(numbers, rows, strict=True) if any(row[width:])}
-    return merged, row_numbers, beyond
+    return merged, row_numbers if order is None else row_numbers[order], beyond
 
 
 def _find_form_lines(first: pa.Array, words: Sequence[str]) -> np.ndarray:
@@ -272,8 +274,9 @@ def read_rows(cells: Cells, entity: EntityLayout, layout: FileLayout, file: str)
     breach = _say_shape(cells, row_numbers, beyond)
     if beyond:
         # The cells that the header has no name for stay with the row in quarantine.
-        said = [",".join(beyond[number]) if number in beyond else None for number in row_numbers.tolist()]
-        extra["beyond the header"] = pa.array(said, pa.string())
+        extra["beyond the header"] = _say_of_rows(
+            {number: ",".join(cells_beyond) for number, cells_beyond in beyond.items()}, row_numbers
+        )
     return SheetRows(
         number=cells.number,
         place=cells.place,
@@ -295,9 +298,18 @@ def _say_shape(cells: Cells, row_numbers: np.ndarray, beyond: dict[int, list[str
         for number, row in cells.ragged.items()
         if len(row) < width or number in beyond
     }
-    if not said:
+    return _say_of_rows(said, row_numbers)
+
+
+def _say_of_rows(said: dict[int, str], row_numbers: np.ndarray) -> pa.Array:
+    """What is said of some rows, by row number; null for the others."""
+    held = np.flatnonzero(np.isin(row_numbers, np.fromiter(said, np.int64, len(said))))
+    if not len(held):
         return pa.nulls(len(row_numbers), pa.string())
-    return pa.array([said.get(number) for number in row_numbers.tolist()], pa.string())
+    sentences = np.full(len(row_numbers), None, dtype=object)
+    for index in held.tolist():
+        sentences[index] = said[int(row_numbers[index])]
+    return pa.array(sentences, pa.string())
 
 
 def pack_json(cells: dict[str, pa.Array], rows: int) -> pa.Array:
