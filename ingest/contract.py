@@ -170,11 +170,13 @@ class HttpSettings:
 class FileSettings:
     """``pattern``: regular expression of a file's path under the folder, with the groups district, month, kind, version
     (may be absent or empty: version 1) and suffix; kinds are the entities' names. ``repeats``: words that repeat the
-    value above. ``settle_seconds``: a file younger than this, or still changing, waits unless its digest agrees.
+    value above. ``signature_words``: words that open the closing lines of an office form, which are no data.
+    ``settle_seconds``: a file younger than this, or still changing, waits unless its digest agrees.
     """
 
     pattern: str
     repeats: tuple[str, ...]
+    signature_words: tuple[str, ...]
     settle_seconds: float
     maximum_unpacked_mb: int
     digest_suffix: str | None
@@ -319,6 +321,7 @@ def _build_connector(settings: dict[str, Any], kind: str, zone: str) -> Connecto
         return FileSettings(
             pattern=settings["pattern"],
             repeats=tuple(settings.get("repeats", ())),
+            signature_words=tuple(settings.get("signature_words", ())),
             settle_seconds=settings.get("settle_seconds", 10),
             maximum_unpacked_mb=settings.get("maximum_unpacked_mb", 1024),
             digest_suffix=settings.get("digest_suffix"),
@@ -338,7 +341,7 @@ def _build_entity(source: str, name: str, entity: dict[str, Any], document: dict
         "required_objects": entity.get("required_objects", []),
         "control_totals": totals,
         "time_zone": zone,
-        "connector": {key: document["connector"].get(key) for key in ("pattern", "repeats")},
+        "connector": {key: document["connector"].get(key) for key in ("pattern", "repeats", "signature_words")},
     }
     return Entity(
         name=name,

@@ -7,11 +7,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from ingest.contract import Contract
+from ingest.contract import Contract, Entity
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
-# Words that open the closing lines of an office form, where the contract names none of its own.
-SIGNATURE_WORDS = ("制表", "填表", "填报", "审核", "复核", "审批", "负责人", "单位负责人", "经办", "报送", "单位盖章")
 
 
 def fold(text: str) -> str:
@@ -32,7 +30,7 @@ class FieldLayout:
 class EntityLayout:
     """One kind of file. ``totals_words`` mark its totals row, ``count_pattern`` finds the number of rows in it (first
     group), ``sum_field`` is the field that it adds up. ``contract_hash`` changes when its rows would be read or judged
-    in another way.
+    in another way. ``promised``: the contract's own words on it.
     """
 
     name: str
@@ -41,6 +39,7 @@ class EntityLayout:
     count_pattern: str | None
     sum_field: str | None
     contract_hash: str
+    promised: Entity
 
     def field_of_header(self) -> dict[str, str]:
         """Folded header → field name."""
@@ -81,13 +80,14 @@ def layout_of(contract: Contract) -> FileLayout:
             count_pattern=None if totals is None else totals.count_pattern,
             sum_field=None if totals is None else totals.sum_field,
             contract_hash=entity.judging_hash,
+            promised=entity,
         )
     return FileLayout(
         source=contract.source,
         pattern=re.compile(settings.pattern, re.IGNORECASE),
         entities=entities,
         contract_hash=hashlib.sha256(settings.pattern.encode()).hexdigest()[:16],
-        signature_words=SIGNATURE_WORDS,
+        signature_words=settings.signature_words,
         digest_suffix=settings.digest_suffix,
         settle_seconds=settings.settle_seconds,
         unpacked_bytes=settings.maximum_unpacked_mb << 20,

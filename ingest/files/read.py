@@ -25,12 +25,14 @@ from ingest.files.layout import EntityLayout, FileLayout, layout_of
 from ingest.files.sftp import SftpFolder
 from ingest.files.sheet import Cells, SheetRows, add_up, pack_json, read_rows
 from ingest.files.workbook import WorkbookReader
+from ingest.floors import check_floor, mend_floor
 from ingest.progress import Progress, tell_nobody
 from warehouse.home import Home
 
 RAW_FOLDER = "raw"
 _SCRATCH_NAMES = ("thumbs.db", "desktop.ini")
 _DIGEST_LENGTH = 64
+FLOOR = "floor"
 
 
 def read_deliveries(
@@ -152,8 +154,15 @@ class _Reader:
         return (
             last is not None
             and (last.size, last.modified_ns) == (file.size, file.modified_ns)
-            and last.contract_hash == described.contract_hash
+            and last.contract_hash in (described.contract_hash, self._hash_with_floor(described))
         )
+
+    def _hash_with_floor(self, facts: FileFacts) -> str | None:
+        """What a file that was refused for its number of rows was judged under: another floor may let it pass."""
+        entity = self._layout.entities.get(facts.kind or "")
+        if entity is None:
+            return None
+        return f"{entity.contract_hash}/{entity.promised.floor}/{entity.promised.ceiling}"
 
     def _wait_for_growing(
         self, folder: DeliveryFolder, candidates: Sequence[Listed]
@@ -314,10 +323,29 @@ class _Reader:
             sheets = [read_rows(each, entity, self._layout, facts.path) for each in cells]
             notices += [notice for sheet in sheets for notice in sheet.notices]
             facts = _compare_totals(facts, entity, sheets, notices)
+            self._compare_with_last(facts, entity)
             table = pa.concat_tables([self._build_table(facts, entity, sheet) for sheet in sheets])
         except FileRefusedError as refused:
+            if refused.code == FLOOR:
+                facts = replace(facts, contract_hash=self._hash_with_floor(facts) or facts.contract_hash)
             return replace(_refused(facts, refused.code, str(refused)), notices=tuple(notices)), None
         return replace(facts, state="accepted", rows_read=table.num_rows, notices=tuple(notices)), table
+
+    def _compare_with_last(self, facts: FileFacts, entity: EntityLayout) -> None:
+        """Raises ``FileRefusedError`` when a file holds far fewer rows than the last one of its district and kind: the
+        one that it corrects, else that of the latest month before.
+        """
+        before = [
+            current
+            for (district, month, kind), current in self._current.items()
+            if (district, kind) == (facts.district, facts.kind) and month <= (facts.month or "")
+        ]
+        if not before:
+            return
+        last = max(before, key=lambda current: current.month or "")
+        wrong = check_floor(entity.promised, facts.found_rows or 0, last.rows_read)
+        if wrong is not None:
+            raise FileRefusedError(FLOOR, f"{facts.path}: {wrong}, {last.path}; {mend_floor(entity.promised)}.")
 
     def _read_cells(self, path: Path, entity: EntityLayout, file: str, notices: list[str]) -> tuple[list[Cells], str]:
         if file.lower().endswith(".xlsx"):

@@ -202,7 +202,9 @@ def _recognise_rows(
     columns: list[pa.Array], numbers: np.ndarray, amount_at: int | None, entity: EntityLayout, layout: FileLayout
 ) -> tuple[np.ndarray, list[tuple[int, StatedTotal]]]:
     """Which rows are data, and the totals rows by index."""
-    first = pc.coalesce(*columns)
+    first = columns[0]
+    for column in columns[1:]:
+        first = first if first.null_count == 0 else pc.coalesce(first, column)
     words = (*entity.totals_words, *layout.signature_words)
     near = _find_form_lines(first, words)
     if any(not (text or "").strip() for text in first.take(pa.array(near)).to_pylist()):
