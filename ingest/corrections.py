@@ -17,17 +17,18 @@ import pyarrow as pa
 from ingest.contract import Contract
 from ingest.files.csv_file import read_cells
 from ingest.files.delivered import FileRefusedError
-from ingest.files.layout import EntityLayout, FieldLayout, FileLayout, fold
+from ingest.files.layout import fold
 from ingest.files.sheet import SheetRows, read_rows
 from ingest.files.workbook import WorkbookReader
 from ingest.judge import quote_text
+from ingest.layout_of_headers import layout_of_headers
 from ingest.quarantine import headers_of
 from ingest.quarantine_export import ADDED, ID_HEADER, REASON_HEADER, XLSX
 from ingest.receipt import Part
 
 CORRECTIONS = "corrections"
-_ID, _REASON = "quarantine_id", "reason"
-_MAXIMUM_MB = 256
+# The field that the made-up layout gives to the first of its headers.
+_ID = "c0"
 # A spreadsheet program shows a number of many digits so, and stores no more of it.
 _SCIENTIFIC = re.compile(r"(\d)(?:\.(\d+))?[eE]\+?(\d+)")
 EXACT_DIGITS = 15
@@ -51,18 +52,7 @@ def read_corrected_file(file: Path) -> dict[str, dict[str, str | None]]:
 
     Raises ``CorrectionsUnusable``: unreadable, another kind of file, or without the columns that name the rows.
     """
-    wanted = (FieldLayout(_ID, (ID_HEADER,), True), FieldLayout(_REASON, (REASON_HEADER,), False))
-    entity = EntityLayout("corrections", wanted, (), None, None, "")
-    layout = FileLayout(
-        source="corrections",
-        pattern=re.compile(""),
-        entities={},
-        contract_hash="",
-        signature_words=(),
-        digest_suffix=None,
-        settle_seconds=0,
-        unpacked_bytes=_MAXIMUM_MB << 20,
-    )
+    entity, layout = layout_of_headers((ID_HEADER, REASON_HEADER))
     try:
         if file.suffix.lower() == f".{XLSX}":
             workbooks = WorkbookReader()
@@ -88,6 +78,10 @@ def read_corrected_file(file: Path) -> dict[str, dict[str, str | None]]:
 
 
 def _rows_of(sheet: SheetRows, file: str) -> list[tuple[str, dict[str, str | None]]]:
+    if _ID not in sheet.by_field:
+        raise CorrectionsUnusable(
+            f"{file} has no column {ID_HEADER}, which names the rows; send the exported file back."
+        )
     names = sheet.by_field[_ID].to_pylist()
     wrong = [said for said in sheet.shape_breach.to_pylist() if said is not None]
     if wrong:

@@ -1,4 +1,4 @@
-"""The command line: land, run, status, export, sql, and the demo.
+"""The command line: land, run, status, export, sql, quarantine, source, and the demo.
 
 Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by the gate (nothing published).
 """
@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 
+from ingest.corrections import CorrectionsUnusable
+from ingest.errors import SourceError
 from ingest.registry import source_names
 from rongtong import steps, summary
 from rongtong.console import Reporter, complain
+from rongtong.quarantine_commands import quarantine
+from rongtong.show_rows import print_rows
+from rongtong.source_commands import source
 from simulation.systems import SystemsError
 from warehouse import history
 from warehouse.home import Home
@@ -27,7 +30,7 @@ from warehouse.lake import NothingPublished
 
 DONE, FAILED, WRONG_USE, REFUSED = 0, 1, 2, 3
 # Troubles whose text is one sentence for a person.
-FORESEEN = (*steps.FORESEEN, SystemsError)
+FORESEEN = (*steps.FORESEEN, SystemsError, SourceError, CorrectionsUnusable)
 
 app = typer.Typer(
     help="Rongtong 蓉通: one citizen view over a city's civil affairs, published only when it passes its checks.",
@@ -35,6 +38,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(quarantine, name="quarantine")
+app.add_typer(source, name="source")
 
 
 class Format(StrEnum):
@@ -140,7 +145,7 @@ def sql(
     query: Annotated[str, typer.Argument(help="A SELECT over the published tables.")],
     form: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.TABLE,
 ) -> None:
-    """Query the published tables, read-only."""
+    """Query the published tables, read-only. Rows wider than the terminal are shown one column per line."""
     try:
         result = history.query(Home.from_environment(), query)
         columns, rows = [column[0] for column in result.description], result.fetchall()
@@ -161,15 +166,7 @@ def _print_rows(columns: list[str], rows: list[tuple[Any, ...]], form: Format) -
         writer.writerow(columns)
         writer.writerows(rows)
     else:
-        table = Table(box=box.SIMPLE_HEAD)
-        for index, column in enumerate(columns):
-            numeric = bool(rows) and isinstance(rows[0][index], int | float)
-            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*("" if value is None else str(value) for value in row))
-        console = Reporter().console
-        console.print(table)
-        console.print(f"[dim]{len(rows):,} rows[/]")
+        print_rows(Reporter().console, columns, rows)
 
 
 @app.command()

@@ -27,7 +27,7 @@ from ingest.errors import SourceError
 from ingest.land import LandingResult, land
 from ingest.landing import create_views
 from ingest.landing_folder import LandingFolder
-from ingest.receipt import REFUSED
+from ingest.receipt import REFUSED, REPLAYED
 from ingest.registry import contracts
 from rongtong.console import ProgressCallback, Reporter, complain
 from rongtong.dbt_room import RoomFailed, build_room
@@ -246,7 +246,8 @@ def status(home: Home) -> dict[str, Any]:
 def _landing_state(home: Home) -> dict[str, dict[str, Any]]:
     states = {}
     for contract in contracts():
-        receipts = [receipt for part in LandingFolder(home, contract.source).parts() for receipt in part.receipts]
+        parts = LandingFolder(home, contract.source).parts()
+        receipts = [receipt for part in parts for receipt in part.receipts if receipt.state != REPLAYED]
         states[contract.source] = {
             "deliveries": len(receipts),
             "rows_read": sum(receipt.rows_read for receipt in receipts),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from rich import box
@@ -10,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from ingest.land import LandingResult
+from rongtong.steps import CITY_TIME
 from warehouse import history
 from warehouse.home import Home
 
@@ -145,17 +147,22 @@ def landing_table(results: list[LandingResult]) -> Table:
     return table
 
 
+def _minute(moment: str | None) -> str:
+    """A receipt's moment as a person in the city reads it."""
+    return "never" if moment is None else f"{datetime.fromisoformat(moment).astimezone(CITY_TIME):%Y-%m-%d %H:%M}"
+
+
 def show_status(console: Console, home: Home, facts: dict[str, Any]) -> None:
     """The status page."""
-    table = Table(title="Landed 落地", box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    table.add_column("source 来源")
+    table = Table(title="Landed 落地", box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("source", no_wrap=True)
     for heading in ("deliveries", "read", "accepted", "quarantined", "refused"):
-        table.add_column(heading, justify="right")
-    table.add_column("last received")
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("received", no_wrap=True)
     for name, counts in facts["sources"].items():
         *numbers, last = counts.values()
-        table.add_row(name, *(f"{number:,}" for number in numbers), last or "never")
-    console.print(table)
+        table.add_row(name, *(f"{number:,}" for number in numbers), _minute(last))
+    console.print(table, soft_wrap=False)
     run = facts["last_run"]
     if run is None:
         console.print("no run yet: rongtong run, or make demo for a city of invented people")
