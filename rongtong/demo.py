@@ -60,8 +60,14 @@ def start_city(home: Home, persons: int, seed: int, reporter: Reporter) -> Runni
     return systems
 
 
+def _leave_on_terminate() -> None:
+    """Leave by an exception when told to end, so that every server that was started is stopped on the way out."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
 def run_demo(home: Home, persons: int, seed: int, *, score_it: bool) -> int:
     """The headless demo; returns the exit code of the command."""
+    _leave_on_terminate()
     reporter = Reporter()
     began = time.monotonic()
     facts = prepare_city(home, persons, seed, reporter)
@@ -111,6 +117,7 @@ def _through_airflow(home: Home, connections: dict[str, str], as_of: str, report
 
 def run_web_interface(home: Home, persons: int, seed: int, port: int) -> int:
     """Start the city and Airflow's services, tell where to look, and stay until Ctrl-C; then stop both."""
+    _leave_on_terminate()
     reporter = Reporter()
     prepare_city(home, persons, seed, reporter)
     with start_city(home, persons, seed, reporter) as systems:
