@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import duckdb
@@ -73,7 +74,7 @@ def register_functions(duck: duckdb.DuckDBPyConnection) -> None:
         return pc.utf8_normalize(values, form="NFKC")
 
     # A second registration on the same connection is refused by DuckDB, and needless.
-    if not duck.execute("SELECT 1 FROM duckdb_functions() WHERE function_name = 'nfkc' LIMIT 1").fetchall():
+    with suppress(duckdb.NotImplementedException):
         duck.create_function("nfkc", nfkc, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW)
 
 
@@ -386,8 +387,9 @@ def _list_breaches(
     checks: Sequence[tuple[Field, tuple[str, Breach]]], row_checks: Sequence[RowCheck]
 ) -> tuple[str, str]:
     """SQL condition that any check fires, and the list of those that do."""
-    listed = [(condition, field.name, breach) for field, (condition, breach) in checks]
-    listed += [(check.condition, check.subject, check.breach) for check in row_checks]
+    # What is wrong with the row as a whole is the cause of what is wrong with its fields: it comes first.
+    listed = [(check.condition, check.subject, check.breach) for check in row_checks]
+    listed += [(condition, field.name, breach) for field, (condition, breach) in checks]
     if not listed:
         return "false", "NULL"
     condition = " OR ".join(f"({condition})" for condition, _, _ in listed)

@@ -293,12 +293,18 @@ def read_rows(cells: Cells, entity: EntityLayout, layout: FileLayout, file: str)
 
 
 def _say_shape(cells: Cells, row_numbers: np.ndarray, beyond: dict[int, list[str]]) -> pa.Array:
-    """A sentence for each row with too few cells, or with filled ones too many; null for the others."""
+    """A sentence for each row with too few or too many cells; null for the others.
+
+    Empty cells too many are none where every row of the file ends in them. Where one row does, a comma inside a cell
+    may have pushed the others aside.
+    """
     width = len(cells.header)
+    lengths = {len(row) for row in cells.ragged.values()}
+    all_end_alike = not len(cells.row_numbers) and len(lengths) == 1
     said = {
         number: f"row {number} has {len(row)} cells, the header {width}; put cells with commas in quotes."
         for number, row in cells.ragged.items()
-        if len(row) < width or number in beyond
+        if len(row) < width or number in beyond or not all_end_alike
     }
     return _say_of_rows(said, row_numbers)
 

@@ -66,10 +66,17 @@ def test_short_and_long_rows_are_marked_and_not_shifted(district: DistrictFolder
     assert facts.rows_read == 4
     found = landed.rows("member")
     assert [row["_row"] for row in found] == [2, 3, 4, 5]
-    assert [row["_shape_breach"] is not None for row in found] == [False, True, True, False]
+    assert [row["_shape_breach"] is not None for row in found] == [False, True, True, True]
     assert "row 3 has 5 cells, the header 7" in found[1]["_shape_breach"]
     assert found[2]["raw_name"] == "王五"
     assert json.loads(found[2]["_extra"]) == {"beyond the header": "x,y"}
+
+
+def test_empty_cells_that_end_every_row_are_none(district: DistrictFolder) -> None:
+    rows = [MEMBER, [*member("张三"), "", ""], [*member("李四"), "", ""]]
+    _, landed = district.land_one(text(rows), MEMBER_FILE)
+    assert landed.values("member", "_shape_breach") == [None, None]
+    assert landed.values("member", "raw_name") == ["张三", "李四"]
 
 
 def test_an_absent_optional_column_is_null(district: DistrictFolder) -> None:
