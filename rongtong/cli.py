@@ -20,6 +20,7 @@ from ingest.errors import SourceError
 from ingest.registry import source_names
 from rongtong import steps, summary
 from rongtong.console import Reporter, complain
+from rongtong.link_command import link
 from rongtong.quarantine_commands import quarantine
 from rongtong.show_rows import print_rows
 from rongtong.source_commands import source
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(source, name="source")
+app.command()(link)
 
 
 class Format(StrEnum):

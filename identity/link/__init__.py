@@ -60,7 +60,9 @@ def link_table(table_file: Path, output_file: Path, configuration_file: Path | N
             parameters = train.train(connection, configuration)
             model.compare(connection, configuration, parameters, "pairs", "scored")
         else:
-            connection.execute("CREATE TABLE scored (left_node BIGINT, right_node BIGINT, match_weight DOUBLE)")
+            connection.execute(
+                "CREATE TABLE scored (left_node BIGINT, right_node BIGINT, match_weight DOUBLE, is_forbidden BOOLEAN)"
+            )
         result = partition.cluster(connection, configuration)
         records, clusters = _write(connection, result, configuration, output_file)
         return LinkResult(

@@ -42,7 +42,9 @@ def shares(values: list[float]) -> tuple[float, ...]:
 
 def _splink_comparison(comparison: Comparison, parameters: Parameters) -> Any:
     levels: list[Any] = [cll.CustomLevel(comparison.unknown, "unknown").configure(is_null_level=True)]
-    for level, m, u in zip(comparison.levels, parameters.m[comparison.name], parameters.u[comparison.name], strict=True):
+    for level, m, u in zip(
+        comparison.levels, parameters.m[comparison.name], parameters.u[comparison.name], strict=True
+    ):
         made = cll.ElseLevel() if level.when == "ELSE" else cll.CustomLevel(level.when, level.name)
         levels.append(made.configure(m_probability=max(m, LEAST), u_probability=max(u, LEAST)))
     return cl.CustomComparison(levels, output_column_name=comparison.name)
@@ -83,8 +85,9 @@ def compare(
 
 
 def _weigh_rarity(connection: duckdb.DuckDBPyConnection, configuration: Configuration, into: str) -> None:
-    """Add ``weight_rarity``: how much rarer the agreed values are than agreeing values on the whole, in bits.
+    """Add ``weight_rarity``: how much rarer the agreed values are than agreeing ones on the whole, in bits.
 
+    Also ``is_forbidden``: a veto stands against the link.
     Splink adjusts only levels that are one exact match; here a level names the column on which both agree.
     """
     parts, joins = ["0.0"], []
@@ -107,7 +110,8 @@ def _weigh_rarity(connection: duckdb.DuckDBPyConnection, configuration: Configur
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE {into} AS
-        SELECT * REPLACE (round(match_weight + weight_rarity, 6) AS match_weight) FROM (
+        SELECT * REPLACE (round(match_weight + weight_rarity, 6) AS match_weight),
+               coalesce({configuration.forbidden()}, false) AS is_forbidden FROM (
             SELECT s.*, {" + ".join(f"coalesce({part}, 0)" for part in parts)} AS weight_rarity
             FROM {into} AS s JOIN nodes AS n ON n.node = s.left_node {" ".join(joins)})
         """

@@ -19,8 +19,7 @@ def settle_numbers(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TABLE claims AS
         SELECT number, name, any_value(sound) AS sound,
                sum(1 + 2 * (typed_birth IS NOT DISTINCT FROM substr(number, 7, 8))::INT
-                   - 4 * coalesce((sex <> CASE WHEN ascii(substr(number, 17, 1)) % 2 = 1 THEN 'm' ELSE 'f' END)::INT, 0))
-                   AS points
+                   - 4 * coalesce((sex <> sex_of_number(number))::INT, 0)) AS points
         FROM records WHERE number IS NOT NULL AND name IS NOT NULL GROUP BY number, name;
         CREATE OR REPLACE TABLE strangers_to_number AS
         WITH best AS (

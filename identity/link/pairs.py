@@ -11,7 +11,7 @@ from identity.link.standardise import COLUMNS
 def create_nodes(connection: duckdb.DuckDBPyConnection, configuration: Configuration) -> None:
     """Create ``nodes`` (one row per different content) and ``node_of`` (record → node), numbered by their content.
 
-    A name alone is nobody: such records stay nodes of their own. So does every record where a source holds nobody twice.
+    A name alone is nobody: such records stay nodes of their own. So does every record of a source without doubles.
     """
     tells = "full_name IS NOT NULL AND coalesce(birth, id_no, phone, address) IS NOT NULL"
     apart = ", record" if configuration.unique_within_source else f", CASE WHEN NOT ({tells}) THEN record END"
@@ -32,7 +32,9 @@ def create_pairs(connection: duckdb.DuckDBPyConnection, configuration: Configura
 
     A key that more nodes share than its limit proposes nothing. Two records of a source without doubles are no pair.
     """
-    connection.execute("CREATE OR REPLACE TABLE block_pairs (left_node BIGINT, right_node BIGINT, blocking_key VARCHAR)")
+    connection.execute(
+        "CREATE OR REPLACE TABLE block_pairs (left_node BIGINT, right_node BIGINT, blocking_key VARCHAR)"
+    )
     same_source = "AND l.source <> r.source" if configuration.unique_within_source else ""
     for rule in configuration.blocking:
         connection.execute(

@@ -1,4 +1,4 @@
-"""From scored pairs to clusters: one sound number is one person, then the strongest pairs down, under the constraints."""
+"""From scored pairs to clusters: one sound number is one person, then the strongest pairs down, under constraints."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ def cluster(connection: duckdb.DuckDBPyConnection, configuration: Configuration)
     """
     limits = configuration.thresholds
     edges: list[Edge] = connection.execute(
-        "SELECT match_weight, left_node, right_node FROM scored WHERE match_weight >= ?", [limits.link_weight]
+        "SELECT match_weight, left_node, right_node FROM scored WHERE match_weight >= ? AND NOT is_forbidden",
+        [limits.link_weight],
     ).fetchall()
-    numbers = dict(connection.execute("SELECT node, number FROM nodes WHERE number IS NOT NULL ORDER BY node").fetchall())
+    numbers = dict(
+        connection.execute("SELECT node, number FROM nodes WHERE number IS NOT NULL ORDER BY node").fetchall()
+    )
     apart = _read_apart(connection, configuration)
     tied: list[Edge] = []
     if configuration.unique_within_source:

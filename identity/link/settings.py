@@ -48,17 +48,28 @@ class Comparison:
 
 @dataclass(frozen=True)
 class BlockingKey:
-    """Records that share this key are candidates; ``needs`` are columns without which it is null for everybody.
+    """Records that share this key are candidates; ``needs`` are the columns it reads.
 
-    ``teaches`` says that training looks at its pairs; ``leaves_out`` names comparisons that it decides beforehand.
+    More than ``limit`` of them are too many: the key proposes nothing.
     """
 
     name: str
     key: str
     needs: tuple[str, ...]
     limit: int
-    teaches: bool = False
-    leaves_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Veto:
+    """Pairs at one of these levels are no link, whatever they weigh, unless another comparison reaches one of its own.
+
+    ``unless`` maps a comparison to the levels that outvote the veto.
+    """
+
+    name: str
+    comparison: str
+    levels: tuple[str, ...]
+    unless: dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -89,11 +100,29 @@ class Configuration:
     placeholders: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
     blocking: tuple[BlockingKey, ...]
+    vetoes: tuple[Veto, ...]
     thresholds: Thresholds
     unique_within_source: bool = False
     date_order: str = "dmy"
     seed: int = 1
     renamed: dict[str, str] = field(default_factory=dict)
+
+    def forbidden(self) -> str:
+        """SQL over compared pairs: true where a veto forbids the link."""
+        rules = ["false"]
+        names = {comparison.name for comparison in self.comparisons}
+        for veto in self.vetoes:
+            if veto.comparison in names:
+                allowed = [self._reaches(c, levels) for c, levels in sorted(veto.unless.items()) if c in names]
+                unless = f" AND NOT ({' OR '.join(allowed)})" if allowed else ""
+                rules.append(f"({self._reaches(veto.comparison, veto.levels)}{unless})")
+        return " OR ".join(rules)
+
+    def _reaches(self, comparison: str, levels: tuple[str, ...]) -> str:
+        """SQL: the pair is at one of the levels; Splink counts them from the worst up."""
+        known = [level.name for c in self.comparisons if c.name == comparison for level in c.levels]
+        numbers = ", ".join(str(len(known) - 1 - known.index(level)) for level in levels)
+        return f"gamma_{comparison} IN ({numbers})"
 
     def restricted_to(self, known: set[str]) -> Configuration:
         """Keep the comparisons and blocking keys that the table has the columns for."""
@@ -118,13 +147,14 @@ class Wishes:
 
     @classmethod
     def read(cls, file: Path | None) -> Wishes:
-        """Read the caller's file. Raises ``ConfigurationUnusable`` when it is no such file or says what nobody knows."""
+        """Read the caller's file. Raises ``ConfigurationUnusable`` when it is none or says what nobody knows."""
         if file is None:
             return cls()
         said = _load(file)
         if unknown := sorted(set(said) - OWN_KEYS):
             raise ConfigurationUnusable(
-                f"{file.name}: nobody knows {', '.join(unknown)}; a configuration may say {', '.join(sorted(OWN_KEYS))}."
+                f"{file.name}: nobody knows {', '.join(unknown)};"
+                f" a configuration may say {', '.join(sorted(OWN_KEYS))}."
             )
         for key, choices in (("script", ("auto", *SCRIPTS)), ("date_order", ("dmy", "mdy"))):
             if said.get(key, choices[0]) not in choices:
@@ -143,7 +173,9 @@ def _load(file: Path) -> dict[str, Any]:
             f"{file.name}: the configuration cannot be read ({str(error).splitlines()[0]}); write it as YAML."
         ) from error
     if not isinstance(said, dict):
-        raise ConfigurationUnusable(f"{file.name}: the configuration must be a list of settings, one 'name: value' a line.")
+        raise ConfigurationUnusable(
+            f"{file.name}: the configuration must be a list of settings, one 'name: value' a line."
+        )
     return said
 
 
@@ -160,6 +192,9 @@ def configure(script: str, wishes: Wishes) -> Configuration:
         raise ConfigurationUnusable(
             f"{wishes.source}: thresholds names {', '.join(unknown)}; the door knows {', '.join(sorted(thresholds))}."
         )
+    for name, value in wishes.thresholds.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ConfigurationUnusable(f"{wishes.source}: thresholds.{name} is {value!r}; give a number.")
     thresholds |= wishes.thresholds
     return Configuration(
         source=f"{script}.yml",
@@ -169,6 +204,15 @@ def configure(script: str, wishes: Wishes) -> Configuration:
         comparisons=tuple(_comparison(name, said) for name, said in shipped["comparisons"].items()),
         blocking=tuple(
             _blocking_key(name, said, int(thresholds["block_limit"])) for name, said in shipped["blocking"].items()
+        ),
+        vetoes=tuple(
+            Veto(
+                name,
+                said["comparison"],
+                tuple(said["levels"]),
+                {c: tuple(found) for c, found in said["unless"].items()},
+            )
+            for name, said in shipped["vetoes"].items()
         ),
         thresholds=Thresholds(**thresholds),
         unique_within_source=wishes.unique_within_source,
@@ -190,6 +234,4 @@ def _blocking_key(name: str, said: dict[str, Any], limit: int) -> BlockingKey:
         said["key"],
         tuple(said["needs"]),
         int(said.get("limit", limit)),
-        bool(said.get("teaches", False)),
-        tuple(said.get("leaves_out", ())),
     )

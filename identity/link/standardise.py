@@ -13,7 +13,6 @@ import duckdb
 import pyarrow as pa
 
 from identity import han
-from identity.claims import BIRTH_MACROS
 from identity.link.numbers import settle_numbers
 from identity.link.settings import Configuration, ConfigurationUnusable
 from identity.sound import read_names
@@ -25,7 +24,7 @@ MACROS = r"""
 CREATE OR REPLACE MACRO spaced(x) AS nullif(trim(regexp_replace(x, '\s+', ' ', 'g')), '');
 -- Letters of any script stay; only accents, case and punctuation go.
 CREATE OR REPLACE MACRO plain(x) AS spaced(regexp_replace(regexp_replace(
-    replace(replace(replace(replace(replace(lower(strip_accents(x)), 'ß', 'ss'), 'ø', 'o'), 'ł', 'l'), 'đ', 'd'), 'æ', 'ae'),
+    replace(replace(translate(lower(strip_accents(x)), 'øłđ', 'old'), 'ß', 'ss'), 'æ', 'ae'),
     '[''’`´]', '', 'g'), '[^\p{L}\p{N}]+', ' ', 'g'));
 CREATE OR REPLACE MACRO half_width(x) AS
     translate(x, '０１２３４５６７８９Ｘｘ（）－　', '0123456789XX()- ');
@@ -52,7 +51,16 @@ CREATE OR REPLACE MACRO is_sound_number(x) AS regexp_full_match(x, '[1-9]\d{16}[
     AND try_strptime(substr(x, 7, 8), '%Y%m%d') IS NOT NULL AND check_character(x) = substr(x, 18, 1);
 CREATE OR REPLACE MACRO to_eighteen(x) AS CASE WHEN regexp_full_match(x, '[1-9]\d{14}')
     THEN substr(x, 1, 6) || '19' || substr(x, 7) || check_character(substr(x, 1, 6) || '19' || substr(x, 7)) ELSE x END;
+CREATE OR REPLACE MACRO sex_of_number(x) AS CASE WHEN ascii(substr(x, 17, 1)) % 2 = 1 THEN 'm' ELSE 'f' END;
+CREATE OR REPLACE MACRO is_typed_blindly(x) AS
+    regexp_full_match(x, '0+|1+|2+|3+|4+|5+|6+|7+|8+|9+|X+|123456789.*');
+CREATE OR REPLACE MACRO first_phone(x) AS nullif(regexp_extract(
+    regexp_replace(half_width(x), '^(\+?86|0086)|[ ()-]', '', 'g'), '\d{7,12}'), '');
 -- What the comparisons of the configurations name.
+-- Most strangers share neither the first nor the last character: they need no closer look.
+CREATE OR REPLACE MACRO agreement(a, sound_a, b, sound_b) AS
+    CASE WHEN substr(a, 1, 1) = substr(b, 1, 1) OR right(a, 1) = right(b, 1)
+         THEN name_agreement(a, sound_a, b, sound_b) END;
 CREATE OR REPLACE MACRO is_like(a, b) AS a = b OR jaro_winkler_similarity(a, b) >= 0.88;
 CREATE OR REPLACE MACRO is_day_month_swap(a, b) AS substr(a, 1, 4) = substr(b, 1, 4)
     AND substr(a, 5, 2) = substr(b, 7, 2) AND substr(a, 7, 2) = substr(b, 5, 2);
@@ -118,7 +126,9 @@ def match_columns(table: Table, configuration: Configuration) -> tuple[dict[str,
                 found[known] = by_lower[synonym]
                 break
     if "record_id" not in found:
-        raise TableUnusable(f"{table.file.name} has no column record_id; name the one that has it under columns.record_id.")
+        raise TableUnusable(
+            f"{table.file.name} has no column record_id; name the one that has it under columns.record_id."
+        )
     return found, [name for name in table.types if name not in found.values()]
 
 
@@ -158,9 +168,8 @@ def read_records(
 
     Raises ``TableUnusable`` when a record has no id, or two records have the same.
     """
-    connection.execute(MACROS)
-    connection.execute(BIRTH_MACROS)
     han.create_macros(connection)
+    connection.execute(MACROS)
     source = f"coalesce({quoted(found['source'])}::VARCHAR, '')" if "source" in found else "''"
     values = ", ".join(
         f"spaced({_text(found[known], table.types[found[known]])}) AS {known}" if known in found
@@ -257,8 +266,8 @@ def _create_latin_records(connection: duckdb.DuckDBPyConnection) -> None:
                 plain(city) AS city, plain(state) AS state
             FROM dated
         )
-        SELECT record, record_id, source, given_name, surname, nullif(concat_ws(' ', given_name, surname), '') AS full_name,
-            birth, birth_year, id_no, sex, phone,
+        SELECT record, record_id, source, given_name, surname,
+            nullif(concat_ws(' ', given_name, surname), '') AS full_name, birth, birth_year, id_no, sex, phone,
             CASE WHEN typed_number IS NULL THEN coalesce(nullif(regexp_extract(whole, '^\d+\w? (.+)$', 1), ''), whole)
                  ELSE whole END AS street,
             coalesce(typed_number, nullif(regexp_extract(whole, '^(\d+\w?) .+$', 1), '')) AS street_number,
@@ -280,25 +289,29 @@ def _create_han_records(connection: duckdb.DuckDBPyConnection) -> None:
         FROM dated
         """
     )
-    names = connection.execute("SELECT DISTINCT whole_name FROM named WHERE whole_name IS NOT NULL ORDER BY 1").fetchall()
+    names = connection.execute(
+        "SELECT DISTINCT whole_name FROM named WHERE whole_name IS NOT NULL ORDER BY 1"
+    ).fetchall()
     sounds: pa.Table = read_names([row[0] for row in names])
     connection.register("sounds_found", sounds)
+    # A spreadsheet that wrote a number as 5.1E+17 has lost it.
     connection.execute(
         rf"""
         CREATE OR REPLACE TABLE records AS
         WITH cleaned AS (
-            SELECT *, to_eighteen(nullif(upper(regexp_replace(half_width(id_no), '[^0-9A-Za-z]', '', 'g')), '')) AS typed,
+            SELECT *, CASE WHEN NOT regexp_matches(id_no, '^[0-9.]+[Ee]\+') THEN
+                    to_eighteen(nullif(upper(regexp_replace(half_width(id_no), '[^0-9A-Za-z]', '', 'g')), ''))
+                    END AS typed,
                 replace(half_width(address), ' ', '') AS home
             FROM named
         )
         SELECT c.record, c.record_id, c.source, s.given AS given_name, s.surname, c.whole_name AS full_name,
             coalesce(c.birth, CASE WHEN is_sound_number(typed) THEN substr(typed, 7, 8) END) AS birth,
             coalesce(c.year_of_birth, CASE WHEN is_sound_number(typed) THEN substr(typed, 7, 4) END) AS birth_year,
-            CASE WHEN length(typed) >= 6 AND NOT regexp_full_match(typed, '0+|1+|2+|3+|4+|5+|6+|7+|8+|9+|X+|123456789.*') THEN typed END AS id_no,
+            CASE WHEN length(typed) >= 6 AND NOT is_typed_blindly(typed) THEN typed END AS id_no,
             {_SEX} AS sex,
-            nullif(regexp_extract(regexp_replace(half_width(c.phone), '^(\+?86|0086)|[ ()-]', '', 'g'), '\d{{7,12}}'), '')
-                AS phone,
-            NULL::VARCHAR AS street, NULL::VARCHAR AS street_number, NULL::VARCHAR AS address_2, c.postcode, c.city, c.state,
+            first_phone(c.phone) AS phone, NULL::VARCHAR AS street, NULL::VARCHAR AS street_number,
+            NULL::VARCHAR AS address_2, c.postcode, c.city, c.state,
             coalesce(c.postcode, c.city) AS place, c.whole_name AS name, s.sound, s.surname_sound, s.given,
             CASE WHEN is_sound_number(typed) THEN typed END AS number, c.home AS address,
             c.birth AS typed_birth, c.year_of_birth AS typed_birth_year

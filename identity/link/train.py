@@ -114,7 +114,8 @@ def _chance(configuration: Configuration, parameters: Parameters, patterns: Patt
     for place, comparison in enumerate(configuration.comparisons):
         ratio = np.log(np.array(parameters.m[comparison.name])) - np.log(np.array(parameters.u[comparison.name]))
         odds += np.where(patterns.levels[:, place] < 0, 0.0, ratio[patterns.levels[:, place]])
-    return 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
+    chance: Floats = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
+    return chance
 
 
 def _maximise(
