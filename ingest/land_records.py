@@ -338,15 +338,16 @@ def _place(
     judged = parquet(*delivery.judged)
     counted = duck.execute(
         "SELECT count(*), count(_breaches), count(_notices), "
-        f"count(DISTINCT coalesce(_source_record_id, '?' || _row_hash)) FROM {judged}"
+        f"count(DISTINCT coalesce(_source_record_id, '?' || _row_hash)), count(*) - count(_source_record_id), "
+        f"{seen_moment(entity, delivery.receipt.received_at)} FROM {judged}"
     ).fetchone()
-    read, breached, noticed, distinct = counted or (0, 0, 0, 0)
+    read, breached, noticed, distinct, nameless, moment = counted or (0, 0, 0, 0, 0, None)
     files = list(raw)
     receipt = replace(
         delivery.receipt,
         rows_read=read,
         notices_count=noticed + len(delivery.receipt.notices),
-        watermark=seen_moment(duck, entity, judged, delivery.receipt.received_at),
+        watermark=moment,
     )
     rows_name, refused_name = f"{entity.name}/{part}.parquet", f"quarantine/{part}.parquet"
     if known is None and not breached and distinct == read and len(delivery.judged) == 1:
@@ -382,14 +383,21 @@ def _place(
             copy(duck, f"SELECT {columns} FROM {placed} WHERE _placed = 'quarantined'", made)
             files.append((made, refused_name))
             receipt = replace(receipt, quarantine_files=(refused_name,))
-    receipt = _count_records(load, duck, delivery, receipt)
+    # At a first landing all records are new; otherwise it takes a comparison with what is held.
+    new = distinct if known is None and not nameless else None
+    receipt = _count_records(load, duck, delivery, receipt, new)
     if delivery.keys is not None and known is not None and entity.deletes == "physical":
         receipt = _bury(load, duck, delivery, known, receipt, files)
     load.commit(part, files, [receipt])
 
 
-def _count_records(load: Load, duck: duckdb.DuckDBPyConnection, delivery: _Delivery, receipt: Receipt) -> Receipt:
-    """Write into a database's receipt how many records are held from now on, deleted ones not yet subtracted."""
+def _count_records(
+    load: Load, duck: duckdb.DuckDBPyConnection, delivery: _Delivery, receipt: Receipt, new: int | None
+) -> Receipt:
+    """Write into a database's receipt how many records are held from now on, deleted ones not yet subtracted.
+
+    ``new``: how many of the delivered records were not held, when that is known already.
+    """
     if receipt.source_rows is None:
         return receipt
     held = 0
@@ -397,7 +405,8 @@ def _count_records(load: Load, duck: duckdb.DuckDBPyConnection, delivery: _Deliv
         counted = plan_reading(load, delivery.entity, 0).counted
         before = counted.records_held if counted is not None and not receipt.keys_compared else None
         held = count_held(duck, delivery.known) if before is None else before
-    return replace(receipt, records_held=held + count_new(duck, delivery.judged, delivery.known))
+    new = count_new(duck, delivery.judged, delivery.known) if new is None else new
+    return replace(receipt, records_held=held + new)
 
 
 def _sort_out(duck: duckdb.DuckDBPyConnection, entity: Entity, judged: str, known: str | None) -> None:

@@ -80,19 +80,17 @@ def _days_ago(load: Load, receipt: Receipt) -> int:
     return (load.clock().date() - datetime.fromisoformat(receipt.received_at).date()).days
 
 
-def seen_moment(duck: duckdb.DuckDBPyConnection, entity: Entity, judged: str, received_at: str) -> str | None:
-    """The last moment of change among the accepted rows of ``judged``, at most ``received_at``; none when none has one.
+def seen_moment(entity: Entity, received_at: str) -> str:
+    """SQL over judged rows: the last moment of change among the accepted ones, at most ``received_at``; null for none.
 
     A record dated in the future must not stop the feed for good.
     """
     if entity.watermark is None:
-        return None
-    moved = f"max({quote_name(entity.watermark)}) FILTER (_breaches IS NULL)"
-    row = duck.execute(
-        f"SELECT strftime(timezone('UTC', least(CAST({moved} AS TIMESTAMPTZ), TIMESTAMPTZ {quote_text(received_at)})), "
-        f"'%Y-%m-%dT%H:%M:%S.%f+00:00') FROM {judged} HAVING {moved} IS NOT NULL"
-    ).fetchone()
-    return None if row is None else str(row[0])
+        return "NULL"
+    moved = f"CAST(max({quote_name(entity.watermark)}) FILTER (_breaches IS NULL) AS TIMESTAMPTZ)"
+    last = f"least({moved}, TIMESTAMPTZ {quote_text(received_at)})"
+    # The engine's least() ignores a null.
+    return f"CASE WHEN {moved} IS NOT NULL THEN strftime(timezone('UTC', {last}), '%Y-%m-%dT%H:%M:%S.%f+00:00') END"
 
 
 def remember(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, only: str | None = None) -> str | None:
