@@ -171,6 +171,8 @@ def _judge_rows(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, row
     types = {row[0]: row[1] for row in duck.execute("DESCRIBE delivered").fetchall()}
     checks = [RowCheck("_shape_breach IS NOT NULL", "row", WRONG_SHAPE)] if "_shape_breach" in types else []
     repeating = find_repeating(duck, load.contract, entity, "delivered", types)
+    # Words that say "as above" are read by windows over the rows, which come back in any order.
+    rows = rows.append_column("_turn", pa.array(np.arange(rows.num_rows))) if repeating else rows
     words = {field.name for field in entity.fields if field.type != "text" and field.name not in repeating}
     duck.register("delivered", _read_words(load, duck, entity, rows, words))
     query = judge(
@@ -179,17 +181,18 @@ def _judge_rows(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, row
         "delivered",
         types,
         position=POSITION,
-        carried=CARRIED,
+        carried=(*CARRIED, "_turn") if repeating else CARRIED,
         row_checks=checks,
         repeating=repeating,
         read_before=words,
     )
     # What came from the file goes on as it is; only what judging adds leaves the engine.
     as_delivered = [name for name in rows.column_names if name.startswith("raw_") or name in CARRIED]
-    again = ", ".join(quote_name(name) for name in as_delivered if name != "_row")
+    again = ", ".join(quote_name(name) for name in (*as_delivered, *(["_turn"] if repeating else [])) if name != "_row")
     judged = duck.execute(
         f"SELECT * EXCLUDE ({again}), {quote_text(part)} AS _part, "
         f"TIMESTAMPTZ {quote_text(load.received_at())} AS _landed_at FROM ({query})"
+        + (" ORDER BY _turn" if repeating else "")
     ).to_arrow_table()
     duck.unregister("delivered")
     if not judged["_row"].equals(rows["_row"]):
