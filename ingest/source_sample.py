@@ -88,7 +88,7 @@ def _find_header(rows: Sequence[Sequence[str | None]], file: str) -> list[str]:
 
 def _read_csv(file: Path) -> Sample:
     data = file.read_bytes()
-    text, _ = csv_file.decode(data, file.name)
+    text = data.decode(csv_file.find_encoding(data, file.name)).removeprefix("\ufeff")
     head = [row for row, _ in zip(csv.reader(io.StringIO(text, newline="")), range(TITLE_ROWS), strict=False)]
     header = _find_header(head, file.name)
     entity, layout = layout_of_headers(header, TOTALS_WORDS)
@@ -132,7 +132,8 @@ def _from_cells(
 
 
 def _read_json(file: Path) -> Sample:
-    text, _ = csv_file.decode(file.read_bytes(), file.name)
+    data = file.read_bytes()
+    text = data.decode(csv_file.find_encoding(data, file.name)).removeprefix("\ufeff")
     try:
         try:
             content: Any = json.loads(text, parse_float=str, parse_int=str)

@@ -154,7 +154,8 @@ def _minute(moment: str | None) -> str:
 
 def show_status(console: Console, home: Home, facts: dict[str, Any]) -> None:
     """The status page."""
-    table = Table(title="Landed 落地", box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
+    # Eight-digit counts fit into eighty columns, whole.
+    table = Table(title="Landed 落地", box=box.SIMPLE_HEAD, title_justify="left", padding=0, show_edge=False)
     table.add_column("source", no_wrap=True)
     for heading in ("deliveries", "read", "accepted", "quarantined", "refused"):
         table.add_column(heading, justify="right", no_wrap=True)
