@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import mmap
 from collections.abc import Iterator
 
 import numpy as np
@@ -26,6 +27,9 @@ _EDITION_2022 = str.maketrans(
 )
 # The first is enough for nearly all; the second for a form with very long title rows.
 _HEAD_CHARACTERS = (1 << 13, 1 << 20)
+# So much is decoded at once, that a large file does not lie in memory three times over.
+BLOCK_BYTES = 4 << 20
+Delivered = bytes | mmap.mmap
 _SIGNATURES = (
     (b"%PDF", "a PDF document"),
     (b"\xd0\xcf\x11\xe0", "an old or password-protected office document"),
@@ -50,34 +54,61 @@ def name_content(head: bytes) -> str | None:
     return None
 
 
-def decode(data: bytes, file: str) -> tuple[str, str]:
-    """Text and the name of its encoding. Raises ``FileRefusedError`` when no encoding fits strictly."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+def find_encoding(data: Delivered, file: str) -> str:
+    """The encoding that fits all bytes strictly. Raises ``FileRefusedError`` when none does."""
+    head = data[:4]
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         attempts = ["utf-16"]
-    elif data.startswith(codecs.BOM_UTF8):
+    elif head.startswith(codecs.BOM_UTF8):
         attempts = ["utf-8-sig"]
     else:
-        attempts = [*_utf_16_without_mark(data), "utf-8", "gb18030"]
-    broken: UnicodeDecodeError | None = None
+        attempts = [*_utf_16_without_mark(data[: 1 << 16]), "utf-8", "gb18030"]
+    furthest = 0
     for encoding in attempts:
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError as error:
-            broken = broken if broken is not None and broken.start > error.start else error
-            continue
-        if encoding == "gb18030" and any(letter in text for letter in map(chr, _EDITION_2022)):
-            text = text.translate(_EDITION_2022)
-        return text, encoding
-    at = broken.start if broken is not None else 0
+        broken_at = _find_broken_byte(data, encoding)
+        if broken_at is None:
+            return encoding
+        furthest = max(furthest, broken_at)
     raise FileRefusedError(
         "encoding",
-        f"{file}: byte {at + 1} is neither {' nor '.join(attempts)}; save it as UTF-8 or GB18030 and drop it again.",
+        f"{file}: byte {furthest + 1} is neither {' nor '.join(attempts)}; save it as UTF-8 or GB18030 and drop it "
+        "again.",
     )
 
 
-def _utf_16_without_mark(data: bytes) -> list[str]:
+def _find_broken_byte(data: Delivered, encoding: str) -> int | None:
+    """Where the bytes stop to fit an encoding, counted from 0; None when they fit to the end."""
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    for start in range(0, max(len(data), 1), BLOCK_BYTES):
+        block = data[start : start + BLOCK_BYTES]
+        try:
+            decoder.decode(block, final=start + BLOCK_BYTES >= len(data))
+        except UnicodeDecodeError as error:
+            # The decoder may have kept the first bytes of a character from the block before.
+            return start + len(block) - len(error.object) + error.start
+    return None
+
+
+def _decode(data: Delivered, encoding: str) -> Iterator[str]:
+    """The text in blocks, without a mark at its start."""
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    is_first = True
+    for start in range(0, len(data), BLOCK_BYTES):
+        text = decoder.decode(data[start : start + BLOCK_BYTES], final=start + BLOCK_BYTES >= len(data))
+        if encoding == "gb18030" and any(letter in text for letter in map(chr, _EDITION_2022)):
+            text = text.translate(_EDITION_2022)
+        yield text.removeprefix("\ufeff") if is_first else text
+        is_first = is_first and not text
+
+
+def decode(data: Delivered, file: str) -> tuple[str, str]:
+    """The whole text and the name of its encoding. Raises ``FileRefusedError`` when no encoding fits strictly."""
+    encoding = find_encoding(data, file)
+    return "".join(_decode(data, encoding)), encoding
+
+
+def _utf_16_without_mark(head: bytes) -> list[str]:
     """UTF-16 shows in commas, digits and line ends: every other byte of theirs is zero, and text has no others."""
-    head = data[: 1 << 16]
     even, odd = head[0::2].count(0), head[1::2].count(0)
     enough = len(head) // 40
     if odd > max(enough, 3 * even):
@@ -131,8 +162,8 @@ def _refuse_open_quote(text: str, first_row: int, file: str) -> None:
             ) from error
 
 
-def read_cells(data: bytes, entity: EntityLayout, layout: FileLayout, file: str) -> tuple[list[Cells], str]:
-    """The cells of a delimited text as one sheet, and its encoding.
+def read_cells(data: Delivered, entity: EntityLayout, layout: FileLayout, file: str) -> tuple[list[Cells], str]:
+    """The cells of a delimited text as one sheet, and its encoding. Beside the cells, a few blocks are held at a time.
 
     Raises ``FileRefusedError`` for another kind of file, an unreadable encoding, no header, or an open quotation mark.
     """
@@ -141,36 +172,66 @@ def read_cells(data: bytes, entity: EntityLayout, layout: FileLayout, file: str)
         raise FileRefusedError(
             "wrong_kind", f"{file} is {kind} and not delimited text; export it as CSV and drop it again."
         )
-    text, encoding = decode(data, file)
-    if text.endswith("\0"):
+    encoding = find_encoding(data, file)
+    if data[-2:] == bytes(2) or (data[-1:] == bytes(1) and not encoding.startswith("utf-16")):
         raise FileRefusedError("truncated", f"{file} ends in zero bytes, it was not written to its end; drop it again.")
-    text = text.removeprefix("\ufeff")
-    head, ends, found = _read_head(text, entity, layout, file)
-    if found is None:
-        hint = "separate cells by commas" if any("\t" in cell or ";" in cell for row in head for cell in row) else None
-        raise FileRefusedError(
-            "no_header",
-            f"{file}: none of the first {layout.title_rows} rows is a header of kind {entity.name}; "
-            f"{hint or 'name the columns as agreed'} and drop it again.",
-        )
-    header, header_row = tuple(head[found]), found + 1
-    body = text[ends[found] :]
-    if '"' in body and not _quotes_are_sound(body):
-        _refuse_open_quote(body, header_row + 1, file)
-    try:
-        encoded = body.encode()
-    except UnicodeEncodeError as error:
-        raise FileRefusedError(
-            "encoding", f"{file}: holds a character that is none (half of a pair); save it again."
-        ) from error
-    columns, numbers, ragged = _parse(encoded, len(header), header_row, file)
-    return [Cells(1, "sheet 1", header, header_row, columns, numbers, ragged)], encoding
+    texts = _decode(data, encoding)
+    text = next(texts, "")
+    for more in texts:
+        text += more
+        if len(text) >= _HEAD_CHARACTERS[-1]:
+            break
+    header, header_row, end = _read_head(text, entity, layout, file)
+    columns: list[list[pa.Array]] = [[] for _ in header]
+    numbers: list[np.ndarray] = []
+    ragged: dict[int, list[str]] = {}
+    last_row = header_row
+    for piece in _cut(text[end:], texts):
+        if '"' in piece and not _quotes_are_sound(piece):
+            _refuse_open_quote(piece, last_row + 1, file)
+        part, part_numbers, part_ragged = _parse(piece, len(header), last_row, file)
+        for position, column in enumerate(part):
+            columns[position].append(column)
+        numbers.append(part_numbers)
+        ragged |= part_ragged
+        last_row += len(part_numbers) + len(part_ragged)
+    joined = [pa.concat_arrays(columns.pop(0) or [pa.array([], pa.string())]) for _ in header]
+    rows = np.concatenate(numbers) if numbers else np.empty(0, np.int64)
+    return [Cells(1, "sheet 1", header, header_row, joined, rows, ragged)], encoding
 
 
-def _read_head(
-    text: str, entity: EntityLayout, layout: FileLayout, file: str
-) -> tuple[list[list[str]], list[int], int | None]:
-    """The first rows, where each ends in the text, and which of them is the header."""
+def _cut(text: str, more: Iterator[str]) -> Iterator[str]:
+    """The text in pieces of whole rows.
+
+    Where the quotation marks of a piece leave a doubt about where a row ends, all that is left is one piece.
+    """
+    for block in more:
+        end = _find_row_end(text)
+        if end and not ('"' in text[:end] and not _quotes_are_sound(text[:end])):
+            yield text[:end]
+            text = text[end:]
+        elif '"' in text and not _quotes_are_sound(text[: end or len(text)] + '"'):
+            text += block + "".join(more)
+            break
+        text += block
+    if text:
+        yield text
+
+
+def _find_row_end(text: str) -> int:
+    """Behind the last line end that no quotation mark encloses; 0 when there is none."""
+    # A carriage return at the very end may be half of a line end.
+    end = max(text.rfind("\n"), text.rfind("\r", 0, len(text) - 1)) + 1
+    marks = text.count('"', 0, end)
+    while end and marks % 2:
+        before = max(text.rfind("\n", 0, end - 1), text.rfind("\r", 0, end - 1)) + 1
+        marks -= text.count('"', before, end)
+        end = before
+    return end
+
+
+def _read_head(text: str, entity: EntityLayout, layout: FileLayout, file: str) -> tuple[tuple[str, ...], int, int]:
+    """The header, its row, and where it ends in the text. Raises ``FileRefusedError`` when there is none."""
     for characters in _HEAD_CHARACTERS:
         lines = _Lines(text[:characters])
         head: list[list[str]] = []
@@ -185,14 +246,27 @@ def _read_head(
             raise FileRefusedError("no_header", f"{file}: no header row can be read ({error}).") from error
         if len(head) > layout.title_rows or len(text) <= characters:
             break
-    return head, ends, find_header(head, entity)
+    found = find_header(head, entity)
+    if found is None:
+        hint = "separate cells by commas" if any("\t" in cell or ";" in cell for row in head for cell in row) else None
+        raise FileRefusedError(
+            "no_header",
+            f"{file}: none of the first {layout.title_rows} rows is a header of kind {entity.name}; "
+            f"{hint or 'name the columns as agreed'} and drop it again.",
+        )
+    return tuple(head[found]), found + 1, ends[found]
 
 
 def _parse(
-    body: bytes, width: int, header_row: int, file: str
+    piece: str, width: int, rows_above: int, file: str
 ) -> tuple[list[pa.Array], np.ndarray, dict[int, list[str]]]:
-    if not body:
-        return [pa.array([], pa.string()) for _ in range(width)], np.empty(0, np.int64), {}
+    """Columns and row numbers of a piece that starts below ``rows_above``, and the rows of another width by number."""
+    try:
+        body = piece.encode()
+    except UnicodeEncodeError as error:
+        raise FileRefusedError(
+            "encoding", f"{file}: holds a character that is none (half of a pair); save it again."
+        ) from error
     odd: dict[int, str] = {}
 
     def keep_apart(row: pc.InvalidRow) -> str:
@@ -224,9 +298,9 @@ def _parse(
     numbers = np.arange(1, count + 1, dtype=np.int64)
     if odd:
         numbers = np.delete(numbers, np.fromiter(odd, np.int64) - 1)
-    ragged = {number + header_row: next(csv.reader(io.StringIO(text, newline="")), []) for number, text in odd.items()}
+    ragged = {number + rows_above: next(csv.reader(io.StringIO(text, newline="")), []) for number, text in odd.items()}
     columns = [_one_array(table.column(position)) for position in range(width)]
-    return columns, numbers + header_row, ragged
+    return columns, numbers + rows_above, ragged
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:

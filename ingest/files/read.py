@@ -6,6 +6,7 @@ version that can be read counts, and stays until a better one arrives. No file s
 
 from __future__ import annotations
 
+import mmap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -352,7 +353,8 @@ class _Reader:
             cells, said = self._workbooks.read_cells(path, entity, self._layout, file)
             notices += said
             return cells, "xlsx"
-        return csv_file.read_cells(path.read_bytes(), entity, self._layout, file)
+        with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return csv_file.read_cells(data, entity, self._layout, file)
 
     def _build_table(self, facts: FileFacts, entity: EntityLayout, sheet: SheetRows) -> pa.Table:
         rows = sheet.rows

@@ -182,11 +182,11 @@ def _merge_ragged(cells: Cells) -> tuple[list[pa.Array], np.ndarray, dict[int, l
     row_numbers = np.concatenate([cells.row_numbers, np.asarray(numbers, dtype=np.int64)])
     # The closing lines of a form are mostly the only ragged ones: then the order is right as it is.
     order = None if np.all(row_numbers[:-1] <= row_numbers[1:]) else np.argsort(row_numbers, kind="stable")
-    merged = []
+    merged = cells.columns
     for position in range(width):
         short = pa.array([row[position] or None if position < len(row) else None for row in rows], pa.string())
-        both = pa.concat_arrays([cells.columns[position], short])
-        merged.append(both if order is None else both.take(pa.array(order)))
+        both = pa.concat_arrays([merged[position], short])
+        merged[position] = both if order is None else both.take(pa.array(order))
     beyond = {number: row[width:] for number, row in zip(numbers, rows, strict=True) if any(row[width:])}
     return merged, row_numbers if order is None else row_numbers[order], beyond
 
