@@ -92,11 +92,10 @@ def _land_chunk(load: Load, duck: duckdb.DuckDBPyConnection, chunk: FileChunk, s
         judged = _judge_rows(load, duck, entity, _name_deliveries(rows, receipts), part)
         placed = _place_rows(duck, entity, judged)
         _count_rows(placed, receipts)
-        accepted = placed.filter(pc.equal(placed["_placed"], ACCEPTED)).drop_columns(_OWN)
-        if accepted.num_rows:
+        if pc.any(pc.equal(placed["_placed"], ACCEPTED)).as_py():
             target = f"{name}/{part}.parquet"
             files.append((load.folder.scratch() / f"{part}-{name}.parquet", target))
-            _write(accepted, files[-1][0])
+            _write_accepted(placed, files[-1][0])
             receipts = {
                 path: replace(receipt, rows_files=(target,))
                 if receipt.rows_accepted and receipt.entity == name
@@ -266,12 +265,13 @@ def _count_rows(placed: pa.Table, receipts: dict[str, Receipt]) -> None:
         receipts[path] = replace(receipts[path], **said)
 
 
-def _write(rows: pa.Table, file: Path) -> None:
-    pq.write_table(
-        rows.unify_dictionaries(),
-        file,
-        compression="zstd",
-        compression_level=1,
-        row_group_size=GROUP_ROWS,
-        store_schema=False,
-    )
+def _write_accepted(placed: pa.Table, file: Path) -> None:
+    """The accepted rows without what only the landing needs; a group of rows at a time, as sorting out copies them."""
+    placed = placed.unify_dictionaries()
+    schema = placed.slice(0, 0).drop_columns(_OWN).schema
+    with pq.ParquetWriter(file, schema, compression="zstd", compression_level=1, store_schema=False) as writer:
+        for start in range(0, len(placed), GROUP_ROWS):
+            group = placed.slice(start, GROUP_ROWS)
+            accepted = group.filter(pc.equal(group["_placed"], ACCEPTED)).drop_columns(_OWN)
+            if accepted.num_rows:
+                writer.write_table(accepted, row_group_size=GROUP_ROWS)
