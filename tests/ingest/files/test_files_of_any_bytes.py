@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import random
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from district_folder import MEMBER, MEMBER_FILE, PAYMENT, DistrictFolder, member, payment, text, workbook
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -104,3 +107,66 @@ def test_rows_read_never_depend_on_titles_and_totals(amounts: list[str], titles:
             assert facts.state == "accepted", facts.reason
             assert landed.values("payment", "_row") == [titles + 2 + n for n in range(len(amounts))]
             assert (facts.control_rows, float(facts.control_sum or 0)) == (len(amounts), total)
+
+
+def _flip(content: bytearray, chance: random.Random) -> bytearray:
+    for _ in range(chance.randint(1, 12)):
+        content[chance.randrange(len(content))] = chance.randrange(256)
+    return content
+
+
+def _cut_out(content: bytearray, chance: random.Random) -> bytearray:
+    start = chance.randrange(len(content))
+    return content[:start] + content[start + chance.randint(1, 200) :]
+
+
+def _repeat_some(content: bytearray, chance: random.Random) -> bytearray:
+    start = chance.randrange(len(content))
+    some = content[start : start + chance.randint(1, 200)]
+    return content[:start] + some * chance.randint(2, 40) + content[start:]
+
+
+def _put_in(content: bytearray, chance: random.Random) -> bytearray:
+    odd = [b'"', b'""', b"\r", b"\n", b"\0", b",", b"\xff\xfe", b"\xef\xbb\xbf", b"\x81\x30", "合计".encode("gb18030")]
+    start = chance.randrange(len(content))
+    return content[:start] + chance.choice(odd) * chance.randint(1, 9) + content[start:]
+
+
+def _change_part(content: bytearray, chance: random.Random) -> bytearray:
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(SOUND_BOOK)) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
+        victim = chance.choice(old.namelist())
+        for name in old.namelist():
+            part = bytearray(old.read(name))
+            if name == victim:
+                part = chance.choice([_flip, _cut_out, _repeat_some, _put_in])(part, chance)
+            new.writestr(name, bytes(part))
+    return bytearray(made.getvalue())
+
+
+Mutation = Callable[[bytearray, random.Random], bytearray]
+MUTATIONS: list[Mutation] = [_flip, _cut_out, _repeat_some, _put_in]
+ROWS = [MEMBER, *[member(f"名,{n}\n䶮𠅤") for n in range(6)], ["合计", "6人"], ["制表人：甲", "", "审核：乙"]]
+
+
+@pytest.mark.parametrize(
+    ("sound", "suffix", "mutations"),
+    [
+        *[
+            pytest.param(text(ROWS, encoding), ".csv", MUTATIONS, id=f"a text in {encoding}")
+            for encoding in ("gb18030", "utf-8", "utf-8-sig", "utf-16", "utf-16-be")
+        ],
+        pytest.param(SOUND_BOOK, ".xlsx", MUTATIONS, id="the bytes of a workbook"),
+        pytest.param(SOUND_BOOK, ".xlsx", [_change_part], id="the parts of a workbook"),
+    ],
+)
+@pytest.mark.parametrize("rounds", [12, pytest.param(600, marks=pytest.mark.heavy)])
+def test_no_mutation_of_a_sound_file_crashes_the_reader(
+    sound: bytes, suffix: str, mutations: list[Mutation], rounds: int
+) -> None:
+    chance = random.Random(f"{suffix}{len(sound)}{rounds}")
+    for _ in range(rounds):
+        content = bytearray(sound)
+        for _ in range(chance.randint(1, 3)):
+            content = chance.choice(mutations)(content, chance) or bytearray(b"x")
+        read(MEMBER_FILE.replace(".csv", suffix), bytes(content))
