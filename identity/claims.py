@@ -40,7 +40,7 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
             WHERE id_no IS NOT NULL AND name IS NOT NULL AND NOT is_withdrawn
             GROUP BY id_no, name, place
         )
-        SELECT id_no, name, any_value(sound) AS sound, count(*) AS places,
+        SELECT id_no, name, any_value(sound) AS sound, count(*) AS places, bool_or(birth_agrees) AS birth_agrees,
                count(*) + {thresholds.CLAIM_POINTS_BIRTH_AGREES} * count(*) FILTER (birth_agrees)
                + {thresholds.CLAIM_POINTS_BIRTH_DIFFERS} * count(*) FILTER (birth_differs)
                + {thresholds.CLAIM_POINTS_SEX_DIFFERS} * count(*) FILTER (sex_differs) AS points
@@ -58,15 +58,17 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
             QUALIFY row_number() OVER (PARTITION BY id_no ORDER BY points DESC, name) = 1
         ),
         rivals AS (
+            -- A name that differs by a character is no rival when both state the number's very day of birth.
             SELECT best.id_no, claims.points,
-                   name_agreement(best.name, best.sound, claims.name, claims.sound) AS agreement
+                   name_agreement(best.name, best.sound, claims.name, claims.sound) AS agreement,
+                   coalesce(best.birth_agrees AND claims.birth_agrees, false) AS births_agree
             FROM best JOIN name_claims AS claims ON claims.id_no = best.id_no AND claims.name <> best.name
             WHERE best.name_count > 1
         ),
         against AS (
             SELECT id_no, count(*) FILTER (agreement IS NULL) AS others,
-                   max(points) FILTER (coalesce(agreement, 'none') IN ('none', 'one_char_of_two', 'polite_form'))
-                       AS other_points
+                   max(points) FILTER (coalesce(agreement, 'none') IN ('none', 'polite_form')
+                                       OR agreement = 'one_char_of_two' AND NOT births_agree) AS other_points
             FROM rivals GROUP BY id_no
         )
         SELECT id_no, name AS owner_name, sound AS owner_sound,
