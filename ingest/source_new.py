@@ -227,7 +227,7 @@ def _type_of(column: ColumnProfile) -> str:
 
 def _find_key(fields: Sequence[DraftField], file: str) -> str:
     """The field that tells records apart: every row has its own, and it is called so if possible."""
-    unique = [each for each in fields if each.column.is_unique and each.column.looks_like != looks.NAME]
+    unique = [each for each in fields if each.column.is_unique and not _is_of_a_person(each)]
     if not unique:
         raise SampleUnusable(
             f"{file}: no column has a value of its own in every row, and records of a database or an interface need a "
@@ -235,6 +235,11 @@ def _find_key(fields: Sequence[DraftField], file: str) -> str:
         )
     called = [each for each in unique if re.search(r"(^|_)(id|no|number|code|bian_hao)$", each.name)]
     return (called or unique)[0].name
+
+
+def _is_of_a_person(each: DraftField) -> bool:
+    """Whether the column speaks of a person, or of a day: such a value never names a record."""
+    return each.column.looks_like in looks.PERSONAL - {looks.LONG_NUMBER}
 
 
 def _find_watermark(fields: Sequence[DraftField]) -> str | None:
@@ -331,7 +336,7 @@ def _code_lists(draft: Draft) -> list[str]:
 
 def _identity(draft: Draft) -> list[str]:
     if draft.kind == FILES:
-        unique = [each.name for each in draft.fields if each.column.is_unique and each.type == "text"]
+        unique = [each.name for each in draft.fields if each.column.is_unique and not _is_of_a_person(each)]
         hint = f" (in the sample {unique[0]} is different in every row)" if unique else ""
         return [
             f"    # {DECIDE} whether rows have a number of their own{hint}; this names them by their place.",

@@ -83,7 +83,7 @@ def land(
         raise typer.Exit(WRONG_USE)
     reporter = Reporter()
     results = steps.land_sources(home, sources or known, reporter)
-    reporter.console.print(summary.landing_table(results))
+    reporter.console.print(summary.landing_table(results), soft_wrap=False)
     if any(result.error for result in results):
         raise typer.Exit(FAILED)
 

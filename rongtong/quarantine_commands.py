@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 
 from ingest.quarantine import NotWaiting, ShownRow, WaitingRow, list_waiting, show_waiting
 from ingest.quarantine_export import export_waiting
 from ingest.registry import source_names
 from ingest.replay import Correction, ReplayResult, replay
 from rongtong.console import Reporter, complain
+from rongtong.show_rows import print_rows
 from rongtong.steps import CITY_TIME
 from warehouse.home import Home
 
 FAILED, WRONG_USE = 1, 2
 LISTED = 50
+LISTED_COLUMNS = ("id", "source", "delivery", "position", "reason", "message", "first seen", "days", "owner")
 SENTENCES_SHOWN = 20
 
 quarantine = typer.Typer(
@@ -63,37 +63,24 @@ def list_rows(
     if not rows:
         console.print("nothing waits in quarantine")
         return
-    console.print(_listed(rows), soft_wrap=False)
-    more = (
-        ""
-        if total == len(rows)
-        else f", {len(rows):,} of them shown: raise --limit, or narrow by --source, --reason, --district"
+    print_rows(console, list(LISTED_COLUMNS), [_listed(row) for row in rows], counted=False)
+    shown = f", {len(rows):,} of them shown; raise --limit, or narrow by --source, --reason, --district"
+    console.print(f"[dim]{total:,} rows wait{'' if total == len(rows) else shown}[/]")
+
+
+def _listed(row: WaitingRow) -> tuple[str, ...]:
+    """The cells of ``LISTED_COLUMNS``."""
+    return (
+        row.quarantine_id,
+        row.source_system,
+        row.delivery_id.removeprefix(f"{row.source_system}/"),
+        row.position,
+        row.reason_code,
+        row.message,
+        f"{row.first_seen_at.astimezone(CITY_TIME):%Y-%m-%d}",
+        f"{row.age_days:,}",
+        row.owner,
     )
-    console.print(f"[dim]{total:,} rows wait{more}[/]")
-
-
-def _listed(rows: list[WaitingRow]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("id", no_wrap=True)
-    for heading in ("source", "delivery", "position", "reason", "message"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("first seen", no_wrap=True)
-    table.add_column("days", justify="right")
-    table.add_column("owner", overflow="fold")
-    for row in rows:
-        delivery = row.delivery_id.removeprefix(f"{row.source_system}/")
-        table.add_row(
-            row.quarantine_id,
-            row.source_system,
-            delivery,
-            row.position,
-            row.reason_code,
-            row.message,
-            f"{row.first_seen_at.astimezone(CITY_TIME):%Y-%m-%d}",
-            f"{row.age_days:,}",
-            row.owner,
-        )
-    return table
 
 
 @quarantine.command()

@@ -13,15 +13,19 @@ from rich.table import Table
 SHORTEST_VALUE = 20
 
 
-def print_rows(console: Console, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
-    """Print rows so that every heading and value is whole; ``console`` knows its width (80 where there is none)."""
+def print_rows(console: Console, columns: list[str], rows: list[tuple[Any, ...]], *, counted: bool = True) -> None:
+    """Print rows so that every heading and value is whole; ``console`` knows its width (80 where there is none).
+
+    ``counted``: say at the end how many there are.
+    """
     table = _table(columns, rows)
     if Measurement.get(console, console.options, table).maximum < console.width or not rows:
         console.print(table, soft_wrap=False)
     else:
         for line in _expanded(columns, rows, console.width):
             console.print(line, markup=False)
-    console.print(f"[dim]{len(rows):,} rows[/]")
+    if counted:
+        console.print(f"[dim]{len(rows):,} rows[/]")
 
 
 def _table(columns: list[str], rows: list[tuple[Any, ...]]) -> Table:

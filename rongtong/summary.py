@@ -133,16 +133,16 @@ def show(console: Console, home: Home, outcome: dict[str, Any]) -> None:
 
 
 def landing_table(results: list[LandingResult]) -> Table:
-    """What this landing brought, one line per source."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("source 来源")
-    for heading in ("deliveries", "read", "accepted", "quarantined", "replaced", "repeated", "refused"):
-        table.add_column(heading, justify="right")
-    table.add_column("")
+    """What this landing brought, one line per source; whole in eighty columns. Replaced: or the same as before."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
+    table.add_column("source", no_wrap=True)
+    for heading in ("deliveries", "read", "accepted", "quarantined", "replaced", "refused"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for result in results:
-        counts = result.counts
-        keys = ("deliveries", "rows_read", "rows_accepted", "rows_quarantined", "rows_superseded", "rows_duplicate")
-        numbers = [f"{counts[key]:,}" for key in (*keys, "deliveries_refused")]
+        counts = result.counts | {"rows_replaced": result.counts["rows_superseded"] + result.counts["rows_duplicate"]}
+        keys = ("deliveries", "rows_read", "rows_accepted", "rows_quarantined", "rows_replaced", "deliveries_refused")
+        numbers = [f"{counts[key]:,}" for key in keys]
         table.add_row(result.source, *numbers, "[red]failed[/]" if result.error else "[green]landed[/]")
     return table
 
