@@ -421,17 +421,18 @@ entities:
 
 
 def test_a_record_of_a_database_is_corrected_and_stays_so(
-    registry_office: OwnerDatabase, home: Home, tmp_path: Path, look: Callable[..., Any]
+    owner_database: OwnerDatabase, home: Home, tmp_path: Path, look: Callable[..., Any]
 ) -> None:
     sources = tmp_path / "sources"
     (sources / "office").mkdir(parents=True)
     (sources / "office" / "contract.yml").write_text(OFFICE, encoding="utf-8")
-    registry_office.execute(
-        "CREATE TABLE acts (id bigint PRIMARY KEY, act text, fee numeric, said text, changed_at timestamptz);"
-        "INSERT INTO acts VALUES (1, 'IA', 1, 'a', '2025-01-01 08:00+08'),"
-        " (2, 'XX', 123456789012345678.123456789012, E'two\\nlines, “䶮”', '2025-01-02 08:00+08')"
+    owner_database.execute(
+        "CREATE TABLE acts (id bigint PRIMARY KEY, act varchar(9), fee decimal(30, 12), said text,"
+        " changed_at timestamp);"
+        "INSERT INTO acts VALUES (1, 'IA', 1, 'a', '2025-01-01 08:00'),"
+        " (2, 'XX', 123456789012345678.123456789012, 'two\nlines, “䶮”', '2025-01-02 08:00')"
     )
-    assert land("office", registry_office.uri, home, sources=sources).error is None
+    assert land("office", owner_database.uri, home, sources=sources).error is None
     (file,) = [each.path for each in export_waiting(home, tmp_path / "out", sources=sources)]
     assert file.name == "acts.csv"
     edit_csv(file, 0, act="IB")
@@ -444,12 +445,12 @@ def test_a_record_of_a_database_is_corrected_and_stays_so(
     ]
     assert look(sources).execute(rows).fetchall() == expected
     # The owner's overlap brings the same faulty row again: it has been dealt with.
-    assert land("office", registry_office.uri, home, sources=sources).error is None
+    assert land("office", owner_database.uri, home, sources=sources).error is None
     assert look(sources).execute(rows).fetchall() == expected
     assert look(sources).execute("SELECT count(*) FROM landing.quarantine").fetchall() == [(0,)]
     # A later change at the owner counts as always.
-    registry_office.execute("UPDATE acts SET act = 'IA', changed_at = '2025-01-03 08:00+08' WHERE id = 2")
-    assert land("office", registry_office.uri, home, sources=sources).error is None
+    owner_database.execute("UPDATE acts SET act = 'IA', changed_at = '2025-01-03 08:00' WHERE id = 2")
+    assert land("office", owner_database.uri, home, sources=sources).error is None
     assert look(sources).execute("SELECT act FROM landing.office__acts ORDER BY id").fetchall() == [
         ("marry",),
         ("marry",),
