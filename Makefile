@@ -7,10 +7,10 @@ RUN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PACKAGES := rongtong ingest identity expectations warehouse simulation
 
-.PHONY: help install demo airflow check test test-all clean
+.PHONY: help install demo airflow check test test-all bench-identity clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 # The lock is exported and installed, rather than synced, so that a package mirror named by UV_DEFAULT_INDEX serves
 # behind a firewall too: the hashes of uv.lock are demanded, its addresses are not used.
@@ -43,6 +43,9 @@ test: $(INSTALLED) ## the tests that fit into a coffee break
 
 test-all: $(INSTALLED) ## every test, the heavy ones too
 	@$(RUN)/pytest $(ARGS)
+
+bench-identity: $(INSTALLED) ## our linking beside plain Splink; ARGS="--mentions 1000000,5000000" for larger sets
+	@$(RUN)/python -m benchmarks.identity $(ARGS)
 
 clean: ## remove what was installed and built; data under RONGTONG_HOME stay
 	rm -rf $(VENV) .uv dbt_project/target
