@@ -7,7 +7,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from district_folder import MEMBER, MEMBER_FILE, PAYMENT, PAYMENT_FILE, District
 from ingest.connection import Connection
 from ingest.errors import SourceError
 from ingest.files import read_deliveries
+from ingest.land import land
 
 PASSWORD = "s3cret"
 
@@ -144,3 +145,19 @@ def test_a_server_that_is_down_is_one_sentence(district: DistrictFolder, tmp_pat
 def test_loopback_needs_no_known_key(district: DistrictFolder, server: Server) -> None:
     district.put(PAYMENT_FILE, text([PAYMENT, payment(1)]))
     assert district.land(server.connection(host_key="")).accepted == [PAYMENT_FILE]
+
+
+def test_a_whole_landing_over_sftp_reads_ahead_of_its_judge(district: DistrictFolder, server: Server) -> None:
+    for number in range(1, 13):
+        month = f"2024{number:02d}"
+        district.put(f"510104/{month}/member_510104_{month}.csv", text([MEMBER, member(f"名{number}")]))
+    result = land("allowance", server.connection(), district.home)
+    assert result.error is None
+    assert (result.counts["deliveries"], result.counts["rows_accepted"]) == (12, 12)
+    assert land("allowance", server.connection(), district.home).counts["deliveries"] == 0
+
+
+def test_a_server_that_is_down_stops_the_landing_with_one_sentence(district: DistrictFolder, server: Server) -> None:
+    result = land("allowance", replace(server.connection(), port=1), district.home)
+    assert result.error is not None
+    assert result.error.startswith("allowance: ")
