@@ -47,5 +47,8 @@ test-all: $(INSTALLED) ## every test, the heavy ones too
 bench-identity: $(INSTALLED) ## our linking beside plain Splink; ARGS="--mentions 1000000,5000000" for larger sets
 	@$(RUN)/python -m benchmarks.identity $(ARGS)
 
+bench-ingest: $(INSTALLED) ## landings measured beside plain DuckDB and dlt
+	@$(RUN)/python -m benchmarks.ingest $(ARGS)
+
 clean: ## remove what was installed and built; data under RONGTONG_HOME stay
 	rm -rf $(VENV) .uv dbt_project/target
