@@ -53,7 +53,7 @@ class Kind(StrEnum):
 
 @source.command()
 def check(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE]…", help="Sources; default: all.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="SOURCE", help="Sources; default: all.")] = None,
     sources: Sources = SOURCES,
     models: Models = MODELS,
     as_json: Json = False,

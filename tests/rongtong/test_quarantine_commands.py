@@ -167,3 +167,19 @@ def test_the_status_page_fits_eighty_columns(tmp_path: Path, rongtong: Any, allo
     assert max(map(len, ended.out.splitlines()[:8])) <= 80
     assert "…" not in ended.out
     json.loads(rongtong(tmp_path / "var", "status", "--json").out)
+
+
+def test_a_wrong_contract_is_wrong_use_and_another_fault_a_failure(tmp_path: Path, rongtong: Any) -> None:
+    sources, models = tmp_path / "sources", tmp_path / "models"
+    sample = tmp_path / "tenant.csv"
+    sample.write_text(PAYMENT, encoding="utf-8")
+    folders = ("--sources", str(sources), "--models", str(models))
+    sources.mkdir()
+    made = rongtong(tmp_path / "var", "source", "new", "housing", str(sample), *folders)
+    assert made.code == 0, made.err
+    assert rongtong(tmp_path / "var", "source", "check", "housing", *folders).code == 0
+    next((models / "housing").glob("*.sql")).unlink()
+    assert rongtong(tmp_path / "var", "source", "check", "housing", *folders).code == 1
+    (sources / "housing" / "contract.yml").write_text("title: 1\n", encoding="utf-8")
+    wrong = rongtong(tmp_path / "var", "source", "check", *folders)
+    assert (wrong.code, "✗ contract" in wrong.out) == (2, True)
