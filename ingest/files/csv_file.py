@@ -54,8 +54,11 @@ def name_content(head: bytes) -> str | None:
     return None
 
 
-def find_encoding(data: Delivered, file: str) -> str:
-    """The encoding that fits all bytes strictly. Raises ``FileRefusedError`` when none does."""
+def _find_encoding(data: Delivered, file: str) -> tuple[str, str | None]:
+    """The encoding that fits all bytes strictly, and the text when it is a single block.
+
+    Raises ``FileRefusedError`` when none fits.
+    """
     head = data[:4]
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         attempts = ["utf-16"]
@@ -65,9 +68,9 @@ def find_encoding(data: Delivered, file: str) -> str:
         attempts = [*_utf_16_without_mark(data[: 1 << 16]), "utf-8", "gb18030"]
     furthest = 0
     for encoding in attempts:
-        broken_at = _find_broken_byte(data, encoding)
+        broken_at, text = _try_encoding(data, encoding)
         if broken_at is None:
-            return encoding
+            return encoding, text
         furthest = max(furthest, broken_at)
     raise FileRefusedError(
         "encoding",
@@ -76,35 +79,36 @@ def find_encoding(data: Delivered, file: str) -> str:
     )
 
 
-def _find_broken_byte(data: Delivered, encoding: str) -> int | None:
-    """Where the bytes stop to fit an encoding, counted from 0; None when they fit to the end."""
+def _try_encoding(data: Delivered, encoding: str) -> tuple[int | None, str | None]:
+    """Where the bytes stop to fit an encoding, counted from 0; None when they fit to the end. And a short text."""
+    text = ""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     for start in range(0, max(len(data), 1), BLOCK_BYTES):
         block = data[start : start + BLOCK_BYTES]
         try:
-            decoder.decode(block, final=start + BLOCK_BYTES >= len(data))
+            text = decoder.decode(block, final=start + BLOCK_BYTES >= len(data))
         except UnicodeDecodeError as error:
             # The decoder may have kept the first bytes of a character from the block before.
-            return start + len(block) - len(error.object) + error.start
-    return None
+            return start + len(block) - len(error.object) + error.start, None
+    return None, text if len(data) <= BLOCK_BYTES else None
 
 
-def _decode(data: Delivered, encoding: str) -> Iterator[str]:
-    """The text in blocks, without a mark at its start."""
+def _decode(data: Delivered, encoding: str, whole: str | None) -> Iterator[str]:
+    """The text in blocks, without a mark at its start. ``whole``: the text, where it is decoded already."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     is_first = True
     for start in range(0, len(data), BLOCK_BYTES):
-        text = decoder.decode(data[start : start + BLOCK_BYTES], final=start + BLOCK_BYTES >= len(data))
+        block = data[start : start + BLOCK_BYTES]
+        text = decoder.decode(block, final=start + BLOCK_BYTES >= len(data)) if whole is None else whole
         if encoding == "gb18030" and any(letter in text for letter in map(chr, _EDITION_2022)):
             text = text.translate(_EDITION_2022)
         yield text.removeprefix("\ufeff") if is_first else text
         is_first = is_first and not text
 
 
-def decode(data: Delivered, file: str) -> tuple[str, str]:
-    """The whole text and the name of its encoding. Raises ``FileRefusedError`` when no encoding fits strictly."""
-    encoding = find_encoding(data, file)
-    return "".join(_decode(data, encoding)), encoding
+def find_encoding(data: Delivered, file: str) -> str:
+    """The encoding that fits all bytes strictly. Raises ``FileRefusedError`` when none does."""
+    return _find_encoding(data, file)[0]
 
 
 def _utf_16_without_mark(head: bytes) -> list[str]:
@@ -172,10 +176,10 @@ def read_cells(data: Delivered, entity: EntityLayout, layout: FileLayout, file: 
         raise FileRefusedError(
             "wrong_kind", f"{file} is {kind} and not delimited text; export it as CSV and drop it again."
         )
-    encoding = find_encoding(data, file)
+    encoding, whole = _find_encoding(data, file)
     if data[-2:] == bytes(2) or (data[-1:] == bytes(1) and not encoding.startswith("utf-16")):
         raise FileRefusedError("truncated", f"{file} ends in zero bytes, it was not written to its end; drop it again.")
-    texts = _decode(data, encoding)
+    texts = _decode(data, encoding, whole)
     text = next(texts, "")
     for more in texts:
         text += more
