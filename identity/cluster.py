@@ -1,7 +1,9 @@
-"""Join nodes into clusters: founders greedily from the strongest edge down, under the constraints; weak ones attach.
+"""Join nodes into clusters: what people decided first, then founders greedily from the strongest edge down, under the
+constraints; weak ones attach.
 
 The order is total (weight, then both nodes), so no row order, thread or split of the data changes the partition. A tie
-is never broken: it goes to review.
+is never broken: it goes to review. A link that a person decided outranks every score and every constraint but one: the
+decision of a person that two must stay apart.
 """
 
 from __future__ import annotations
@@ -10,19 +12,25 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from math import inf
 
 from identity import thresholds
 
 Edge = tuple[float, int, int]
+# The weight of an edge that a person decided.
+DECIDED = inf
 
 
 @dataclass
 class Partition:
-    """Which cluster each node went to (``root`` of nodes that moved), over which edge, and what was put off."""
+    """Which cluster each node went to (``root`` of nodes that moved), over which edge, what was put off for review, and
+    which decided links another decision forbids.
+    """
 
     root: dict[int, int] = field(default_factory=dict)
     joined: dict[int, Edge] = field(default_factory=dict)
     review: list[tuple[float, int, int, str]] = field(default_factory=list)
+    contradicted: list[tuple[int, int]] = field(default_factory=list)
 
     def find(self, node: int) -> int:
         """The root of the cluster that holds ``node``."""
@@ -37,19 +45,52 @@ class Partition:
 
 @dataclass(frozen=True)
 class Constraints:
-    """What must stay apart: nodes with different sound numbers, far birth dates, and pairs with the reason why."""
+    """What must stay apart: nodes with different sound numbers, far birth dates, and pairs with the reason why.
+
+    ``decided``: pairs that a person keeps apart; ``together``: pairs that a person put together.
+    """
 
     numbers: dict[int, str]
     apart: dict[int, dict[int, str]]
     births: dict[int, tuple[date, ...]] = field(default_factory=dict)
+    decided: frozenset[tuple[int, int]] = frozenset()
+    together: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass
+class _Growing:
+    """Clusters in the making, by root: the sound numbers, birth dates and members of each."""
+
+    partition: Partition
+    numbers: dict[int, frozenset[str]]
+    births: dict[int, tuple[date, ...]]
+    members: dict[int, list[int]] = field(default_factory=dict)
+
+    def inside(self, root: int) -> list[int]:
+        return self.members.get(root, [root])
+
+    def join(self, left: int, right: int, edge: Edge) -> None:
+        """Make one cluster of two roots over ``edge``."""
+        keep, drop = min(left, right), max(left, right)
+        self.members[keep] = self.inside(keep) + self.members.pop(drop, [drop])
+        if numbers := self.numbers.get(keep, frozenset()) | self.numbers.pop(drop, frozenset()):
+            self.numbers[keep] = numbers
+        if born := self.births.get(keep, ()) + self.births.pop(drop, ()):
+            self.births[keep] = born
+        self.partition.root[drop] = keep
+        for node in edge[1:]:
+            self.partition.joined.setdefault(node, edge)
 
 
 def join_founders(edges: Iterable[Edge], constraints: Constraints) -> Partition:
     """Greedy constrained clustering of nodes that found citizens; ``edges`` may come in any order."""
     result = Partition()
-    number = dict(constraints.numbers)
-    births = dict(constraints.births)
-    members: dict[int, list[int]] = {}
+    growing = _Growing(
+        result,
+        {node: frozenset((number,)) for node, number in constraints.numbers.items()},
+        dict(constraints.births),
+    )
+    _join_decided(growing, constraints)
     ordered = sorted(((-weight, min(a, b), max(a, b)) for weight, a, b in edges))
     tied = _ties([(-minus, a, b) for minus, a, b in ordered], constraints)
     for minus, a, b in ordered:
@@ -60,20 +101,26 @@ def join_founders(edges: Iterable[Edge], constraints: Constraints) -> Partition:
         left, right = result.find(a), result.find(b)
         if left == right:
             continue
-        reason = _why_apart(left, right, number, births, members, constraints)
+        reason = _why_apart(left, right, growing, constraints)
         if reason is not None:
             result.review.append((weight, a, b, reason))
             continue
-        keep, drop = min(left, right), max(left, right)
-        members[keep] = members.get(keep, [keep]) + members.pop(drop, [drop])
-        if (moved := number.pop(drop, None)) is not None:
-            number[keep] = moved
-        if born := births.get(keep, ()) + births.pop(drop, ()):
-            births[keep] = born
-        result.root[drop] = keep
-        for node in (a, b):
-            result.joined.setdefault(node, (weight, a, b))
+        growing.join(left, right, (weight, a, b))
     return result
+
+
+def _join_decided(growing: _Growing, constraints: Constraints) -> None:
+    """Join what people put together, unless people also keep two of the members apart."""
+    result = growing.partition
+    for a, b in sorted(constraints.together):
+        left, right = result.find(a), result.find(b)
+        if left == right:
+            continue
+        pairs = {(min(x, y), max(x, y)) for x in growing.inside(left) for y in growing.inside(right)}
+        if pairs & constraints.decided:
+            result.contradicted.append((a, b))
+        else:
+            growing.join(left, right, (DECIDED, a, b))
 
 
 def attach_weak(edges: Iterable[Edge], partition: Partition, constraints: Constraints) -> Partition:
@@ -83,6 +130,8 @@ def attach_weak(edges: Iterable[Edge], partition: Partition, constraints: Constr
     """
     options: dict[int, dict[int, Edge]] = defaultdict(dict)
     for weight, weak, founder in sorted(edges, key=lambda edge: (-edge[0], edge[1], edge[2])):
+        if weak in partition.joined:
+            continue  # a person decided where it belongs
         options[weak].setdefault(partition.find(founder), (weight, weak, founder))
     members: dict[int, list[int]] = defaultdict(list)
     for node in list(partition.root):
@@ -127,20 +176,13 @@ def _is_near(a: date, b: date) -> bool:
     return a.year == b.year and (a.month, a.day) == (b.day, b.month)
 
 
-def _why_apart(
-    left: int,
-    right: int,
-    number: dict[int, str],
-    births: dict[int, tuple[date, ...]],
-    members: dict[int, list[int]],
-    constraints: Constraints,
-) -> str | None:
-    a, b = number.get(left), number.get(right)
-    if a is not None and b is not None and a != b:
+def _why_apart(left: int, right: int, growing: _Growing, constraints: Constraints) -> str | None:
+    a, b = growing.numbers.get(left), growing.numbers.get(right)
+    if a is not None and b is not None and not a & b:
         return "two different sound identity numbers"
-    if are_far_apart(births.get(left, ()), births.get(right, ())):
+    if are_far_apart(growing.births.get(left, ()), growing.births.get(right, ())):
         return "birth dates far apart"
-    one, other = members.get(left, [left]), members.get(right, [right])
+    one, other = growing.inside(left), growing.inside(right)
     if len(one) > len(other):
         one, other = other, one
     inside = set(other)

@@ -9,12 +9,13 @@ from collections import defaultdict
 import duckdb
 
 from identity.cluster import Constraints
+from identity.decisions import LINK, NON_LINK
 
 
 def create_cannot_links(connection: duckdb.DuckDBPyConnection) -> None:
     """Create ``cannot_links``: pairs of nodes (left_node < right_node) without two numbers, and why."""
     connection.execute(
-        """
+        f"""
         CREATE OR REPLACE TABLE cannot_links AS
         WITH parties AS (
             SELECT 'r' || m.record_key AS company, o.node, o.kind, 'two parties of one record' AS reason
@@ -42,33 +43,47 @@ def create_cannot_links(connection: duckdb.DuckDBPyConnection) -> None:
         UNION
         SELECT least(node, owner_node), greatest(node, owner_node), min(reason) FROM mistaken
         WHERE node <> owner_node GROUP BY ALL
+        UNION
+        SELECT left_node, right_node, 'a person decided that they are two' FROM decided_pairs
+        WHERE verdict = '{NON_LINK}'
         """
     )
 
 
 def read_constraints(connection: duckdb.DuckDBPyConnection) -> Constraints:
-    """The constraints that touch a candidate pair's component: numbers of nodes and pairs to keep apart."""
+    """The constraints that touch a candidate or decided pair: numbers of nodes, pairs to keep apart or together."""
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE touched AS
+        SELECT left_node AS node FROM edges UNION SELECT right_node FROM edges
+        UNION SELECT left_node FROM decided_pairs UNION SELECT right_node FROM decided_pairs
+        """
+    )
     numbers = dict(
         connection.execute(
-            "SELECT node, number FROM nodes WHERE number IS NOT NULL"
-            " AND node IN (SELECT left_node FROM edges UNION SELECT right_node FROM edges)"
+            "SELECT node, number FROM nodes WHERE number IS NOT NULL AND node IN (SELECT node FROM touched)"
         ).fetchall()
     )
     births = {
         node: tuple(days)
         for node, days in connection.execute(
-            "SELECT node, birth_days FROM nodes WHERE len(birth_days) > 0"
-            " AND node IN (SELECT left_node FROM edges UNION SELECT right_node FROM edges)"
+            "SELECT node, birth_days FROM nodes WHERE len(birth_days) > 0 AND node IN (SELECT node FROM touched)"
         ).fetchall()
     }
     apart: dict[int, dict[int, str]] = defaultdict(dict)
     rows = connection.execute(
         "SELECT left_node, right_node, min(reason) FROM cannot_links"
-        " WHERE left_node IN (SELECT left_node FROM edges UNION SELECT right_node FROM edges)"
-        " AND right_node IN (SELECT left_node FROM edges UNION SELECT right_node FROM edges)"
+        " WHERE left_node IN (SELECT node FROM touched) AND right_node IN (SELECT node FROM touched)"
         " GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     for left, right, reason in rows:
         apart[left][right] = reason
         apart[right][left] = reason
-    return Constraints(numbers=numbers, apart=dict(apart), births=births)
+    decided = connection.execute("SELECT left_node, right_node, verdict FROM decided_pairs ORDER BY ALL").fetchall()
+    return Constraints(
+        numbers=numbers,
+        apart=dict(apart),
+        births=births,
+        decided=frozenset((left, right) for left, right, verdict in decided if verdict == NON_LINK),
+        together=tuple((left, right) for left, right, verdict in decided if verdict == LINK),
+    )

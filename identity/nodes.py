@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from identity import thresholds
+from identity.decisions import create_decided_pairs, separate_decided
 from identity.han import UNREADABLE
 
 
@@ -53,6 +54,7 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         FROM keyed
         """
     )
+    separate_decided(connection)
     # A node whose mentions are all withdrawn founds nothing, whatever number they carry.
     connection.execute(
         """
@@ -65,6 +67,7 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         FROM node_members JOIN node_numbers USING (node_key);
         """
     )
+    create_decided_pairs(connection)
     _describe(connection)
     _find_kin(connection)
     connection.execute(

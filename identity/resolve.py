@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from identity import blocking, claims, comparisons, han, score, thresholds
+from identity import blocking, claims, comparisons, decisions, han, score, thresholds
 from identity.citizen_id import assign_ids
-from identity.cluster import Partition, attach_weak, join_founders
+from identity.cluster import DECIDED, Partition, attach_weak, join_founders
 from identity.constraints import create_cannot_links, read_constraints
 from identity.mention import read_mentions
 from identity.model import Parameters, level_number
@@ -35,7 +35,9 @@ STEPS = (
 
 @dataclass(frozen=True)
 class ResolveResult:
-    """What one run of the room did: mentions, nodes and pairs, citizens, links by method, changes of ids, seconds."""
+    """What one run of the room did: mentions, nodes and pairs, citizens, links by method, changes of ids, decisions
+    in force and reopened, seconds of every step.
+    """
 
     mentions: int
     nodes: int
@@ -44,6 +46,7 @@ class ResolveResult:
     by_method: dict[str, int]
     review_pairs: int
     ids: dict[str, int]
+    decisions: dict[str, int]
     parameters: str
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -63,6 +66,7 @@ def resolve(
     try:
         connection.execute(f"ATTACH '{str(work_file).replace(chr(39), chr(39) * 2)}' AS work")
         total = read_mentions(connection, "work")
+        decisions.load_decisions(connection, home.identity, "work.intermediate.int_mentions__unioned")
         clock.done()
         prepare(connection)
         clock.done()
@@ -90,6 +94,7 @@ def resolve(
             by_method=by_method,
             review_pairs=_count(connection, "work.identity.review_pairs"),
             ids=ids,
+            decisions=_decision_counts(connection),
             parameters=used.source,
             seconds=clock.seconds,
         )
@@ -99,6 +104,7 @@ def resolve(
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """From table ``mentions`` to comparable ``nodes``: sounds, owners of numbers, collapse, profiles."""
+    decisions.without_decisions(connection)
     han.create_macros(connection)
     create_sounds(connection)
     claims.create_claims(connection)
@@ -123,6 +129,14 @@ class _Clock:
         self.started = now
         if self.progress is not None:
             self.progress(len(self.seconds), len(STEPS), step)
+
+
+def _decision_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    row = connection.execute(
+        "SELECT count(*) FILTER (trouble IS NULL), count(*) FILTER (trouble IS NOT NULL) FROM decision_reports"
+    ).fetchone()
+    applied, reopened = row or (0, 0)
+    return {"in_force": int(applied), "reopened": int(reopened)}
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
@@ -180,6 +194,7 @@ def _cluster(connection: duckdb.DuckDBPyConnection) -> Partition:
         """
     ).fetchall()
     partition = attach_weak(weak, join_founders(strong, constraints), constraints)
+    decisions.report_contradictions(connection, partition.contradicted)
     moved = list(partition.root)
     joined = partition.joined
     connection.register(
@@ -196,7 +211,11 @@ def _cluster(connection: duckdb.DuckDBPyConnection) -> Partition:
         pa.table(
             {
                 "node": pa.array(list(joined), pa.int64()),
-                "match_weight": pa.array([edge[0] for edge in joined.values()], pa.float64()),
+                "match_weight": pa.array(
+                    [thresholds.DECISION_WEIGHT if edge[0] == DECIDED else edge[0] for edge in joined.values()],
+                    pa.float64(),
+                ),
+                "is_decided": pa.array([edge[0] == DECIDED for edge in joined.values()], pa.bool_()),
                 "left_node": pa.array([edge[1] for edge in joined.values()], pa.int64()),
                 "right_node": pa.array([edge[2] for edge in joined.values()], pa.int64()),
             }
@@ -205,15 +224,32 @@ def _cluster(connection: duckdb.DuckDBPyConnection) -> Partition:
     connection.execute(
         """
         CREATE OR REPLACE TABLE node_clusters AS
-        SELECT nodes.node, nodes.kind, nodes.number, nodes.is_founder,
-               coalesce(moves.cluster, CASE WHEN nodes.is_founder THEN nodes.node END) AS cluster,
-               joins.match_weight
-        FROM nodes LEFT JOIN moves USING (node) LEFT JOIN joins USING (node);
+        WITH placed AS (
+            SELECT nodes.node, nodes.kind, nodes.number, nodes.is_founder,
+                   coalesce(moves.cluster, CASE WHEN nodes.is_founder THEN nodes.node END) AS cluster,
+                   joins.match_weight, coalesce(joins.is_decided, false) AS is_decided
+            FROM nodes LEFT JOIN moves USING (node) LEFT JOIN joins USING (node)
+        )
+        -- Weak mentions that a person put together found nobody either.
+        SELECT * REPLACE (CASE WHEN cluster IN (SELECT cluster FROM placed WHERE is_founder) THEN cluster END
+                          AS cluster)
+        FROM placed;
+        CREATE OR REPLACE TABLE decided_mentions AS
+        SELECT DISTINCT o.mention
+        FROM decisions AS d JOIN node_of AS o ON o.mention IN (d.mention_l, d.mention_r)
+        JOIN node_clusters AS c ON c.node = o.node
+        JOIN node_of AS p ON p.mention = CASE WHEN o.mention = d.mention_l THEN d.mention_r ELSE d.mention_l END
+        JOIN node_clusters AS e ON e.node = p.node AND e.cluster = c.cluster
+        WHERE d.verdict = 'link'
+        UNION
+        SELECT o.mention FROM node_of AS o JOIN node_clusters AS c USING (node)
+        WHERE c.is_decided AND o.kind <> 'anchor';
         CREATE OR REPLACE TABLE cluster_numbers AS
         SELECT cluster, min(number) AS number FROM node_clusters WHERE cluster IS NOT NULL GROUP BY cluster;
         CREATE OR REPLACE TABLE clustered AS
         SELECT o.mention, c.cluster,
-               o.kind = 'anchor' AND NOT coalesce(o.reason, '') IN ('id+no_name') AS is_certain
+               o.mention IN (SELECT mention FROM decided_mentions)
+                   OR o.kind = 'anchor' AND NOT coalesce(o.reason, '') IN ('id+no_name') AS is_certain
         FROM node_of AS o JOIN node_clusters AS c USING (node) WHERE c.cluster IS NOT NULL
         """
     )
@@ -245,6 +281,7 @@ def _write(connection: duckdb.DuckDBPyConnection, partition: Partition) -> None:
             m.mention, m.mention_key, i.citizen_id,
             CASE
                 WHEN i.citizen_id IS NULL THEN 'unresolved'
+                WHEN d.mention IS NOT NULL THEN 'decision'
                 WHEN z.mentions = 1 THEN 'single'
                 WHEN o.kind = 'anchor' THEN 'identity_number'
                 WHEN c.match_weight IS NOT NULL THEN 'probabilistic'
@@ -252,6 +289,7 @@ def _write(connection: duckdb.DuckDBPyConnection, partition: Partition) -> None:
                 ELSE 'probabilistic'
             END AS link_method,
             CASE
+                WHEN d.mention IS NOT NULL THEN {thresholds.DECISION_WEIGHT}
                 WHEN o.kind = 'anchor' THEN CASE o.reason {weights} END
                 -- Whoever founds a cluster that others join has no weight of its own: what was found identical speaks.
                 WHEN i.citizen_id IS NOT NULL AND z.mentions > 1 THEN
@@ -261,6 +299,7 @@ def _write(connection: duckdb.DuckDBPyConnection, partition: Partition) -> None:
             coalesce(i.citizen_id IS NOT NULL AND k.is_certain, false) AS is_certain,
             CASE
                 WHEN m.name IS NULL AND o.mention IS NULL THEN 'no person is named'
+                WHEN d.mention IS NOT NULL THEN 'decision of a person'
                 WHEN o.kind = 'anchor' THEN o.reason
                 WHEN i.citizen_id IS NULL AND m.is_withdrawn THEN 'a withdrawn record founds nobody'
                 WHEN i.citizen_id IS NULL THEN 'too little to tell who this is'
@@ -269,6 +308,7 @@ def _write(connection: duckdb.DuckDBPyConnection, partition: Partition) -> None:
                 ELSE coalesce(o.reason, 'full name and birth date')
             END AS reason,
             CASE
+                WHEN d.mention IS NOT NULL THEN {thresholds.DECISION_CONFIDENCE}
                 WHEN o.kind = 'anchor' THEN CASE o.reason {confidence} END
                 WHEN c.match_weight IS NOT NULL THEN
                     least({thresholds.PROBABILISTIC_CONFIDENCE_CAP}, 1 / (1 + pow(2, -c.match_weight)))
@@ -280,6 +320,7 @@ def _write(connection: duckdb.DuckDBPyConnection, partition: Partition) -> None:
         LEFT JOIN clustered AS k ON k.mention = m.mention
         LEFT JOIN cluster_ids AS i ON i.cluster = c.cluster
         LEFT JOIN sizes AS z ON z.cluster = c.cluster
+        LEFT JOIN decided_mentions AS d ON d.mention = m.mention
         """
     )
     columns = ", ".join(f"gamma_{c.name}, weight_{c.name}" for c in comparisons.COMPARISONS)
@@ -313,6 +354,8 @@ def _write(connection: duckdb.DuckDBPyConnection, partition: Partition) -> None:
         JOIN node_clusters AS lc ON lc.node = u.left_node JOIN node_clusters AS rc ON rc.node = u.right_node
         WHERE lc.cluster IS DISTINCT FROM rc.cluster OR lc.cluster IS NULL
         GROUP BY ALL ORDER BY u.match_weight DESC, 1, 2;
+        CREATE OR REPLACE TABLE work.identity.decision_reports AS
+        SELECT decision_id, mention_key_l, mention_key_r, verdict, trouble FROM decision_reports ORDER BY sequence;
         CREATE OR REPLACE TABLE work.identity.scored_pairs AS
         SELECT l.mention_key AS mention_key_l, r.mention_key AS mention_key_r, s.match_weight, p.rules, {columns}
         FROM scored_pairs AS s JOIN pairs AS p USING (left_node, right_node)

@@ -37,6 +37,9 @@ NUMBER_CONFIDENCE = {
     "id+no_name": 0.9,
 }
 SINGLE_CONFIDENCE = 0.9
+# A link that a person decided: declared weight (bits) and certainty.
+DECISION_WEIGHT = 60.0
+DECISION_CONFIDENCE = 0.999
 PROBABILISTIC_CONFIDENCE_CAP = 0.98
 
 # A sound number under so many names that do not agree with one another is a placeholder, unless its owner's name

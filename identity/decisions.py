@@ -1,0 +1,252 @@
+"""What people decided about pairs of mentions: an append-only ledger, replayed in every run, never violated silently.
+
+A decision names mentions by their keys, never clusters or citizens, so it survives whatever clustering does. It holds
+for what the clerk saw: when the name, number or birth date of a record has changed since, the decision is reopened and
+reported instead of applied. The later decision on a pair counts; revoking adds a row.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from identity.citizen_id import LEDGER_FILE, LedgerUnusable
+
+LINK, NON_LINK, UNDECIDED, REVOKED = "link", "non-link", "undecided", "revoked"
+VERDICTS = (LINK, NON_LINK, UNDECIDED)
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS {l}.secret (fingerprint_key VARCHAR);
+CREATE TABLE IF NOT EXISTS {l}.decision (
+    sequence BIGINT, decision_id VARCHAR, verdict VARCHAR, mention_key_l VARCHAR, mention_key_r VARCHAR,
+    author VARCHAR, reason VARCHAR, decided_at TIMESTAMPTZ, print_l VARCHAR, print_r VARCHAR, revokes VARCHAR);
+"""
+# What of a mention a clerk's decision rests on.
+PRINT = (
+    "md5({key} || concat_ws('|', coalesce({m}.name, ''), coalesce({m}.id_no, ''), "
+    "coalesce({m}.birth_date::VARCHAR, '')))"
+)
+
+
+class DecisionRefused(ValueError):
+    """A decision cannot be taken down: one sentence that says why and what to mend."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One row of the ledger. ``verdict`` is link, non-link, undecided or revoked (then ``revokes`` names the row)."""
+
+    decision_id: str
+    verdict: str
+    mention_key_l: str
+    mention_key_r: str
+    author: str
+    reason: str
+    decided_at: str
+    revokes: str | None = None
+
+
+@contextmanager
+def _ledger(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[str]:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = str(folder / LEDGER_FILE).replace("'", "''")
+    try:
+        connection.execute(f"ATTACH '{file}' AS decided")
+    except duckdb.Error as error:
+        raise LedgerUnusable(
+            f"identity: the ledger cannot be opened ({type(error).__name__}); wait for the run that holds it to end."
+        ) from None
+    try:
+        connection.execute(_SCHEMA.format(l="decided"))
+        if not connection.execute("SELECT 1 FROM decided.secret").fetchall():
+            connection.execute("INSERT INTO decided.secret VALUES (?)", [secrets.token_hex(16)])
+        yield "decided"
+    finally:
+        connection.execute("DETACH decided")
+
+
+def _print(mention: str) -> str:
+    return PRINT.format(key="(SELECT fingerprint_key FROM decided.secret)", m=mention)
+
+
+def record(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    mentions: str,
+    taken: Sequence[tuple[str, str, str, str, str]],
+) -> list[str]:
+    """Append decisions (verdict, mention key, mention key, author, reason) and return their ids, all or none.
+
+    ``mentions`` is the relation of the run that the clerk looked at (mention_key, name, id_no, birth_date).
+    Raises ``DecisionRefused`` for an unknown verdict, an empty author or reason, the same mention twice, or a mention
+    that the run does not hold; ``LedgerUnusable`` when a run holds the ledger.
+    """
+    for verdict, left, right, author, reason in taken:
+        if verdict not in VERDICTS:
+            raise DecisionRefused(f"review: {verdict!r} is no verdict; say one of {', '.join(VERDICTS)}.")
+        if left == right:
+            raise DecisionRefused(f"review: {left} is named twice; a decision is about two mentions.")
+        if not author.strip() or not reason.strip():
+            raise DecisionRefused("review: a decision needs an author and a reason; give both.")
+    ids = [_new_id() for _ in taken]
+    given = pa.table(
+        {
+            "place": pa.array(range(len(taken)), pa.int64()),
+            "decision_id": pa.array(ids, pa.string()),
+            **{
+                name: pa.array([row[place] for row in taken], pa.string())
+                for place, name in enumerate(("verdict", "mention_key_l", "mention_key_r", "author", "reason"))
+            },
+        }
+    )
+    connection.register("given", given)
+    try:
+        unknown = connection.execute(
+            f"SELECT key FROM (SELECT mention_key_l AS key FROM given UNION SELECT mention_key_r FROM given) "
+            f"ANTI JOIN (SELECT mention_key AS key FROM {mentions}) USING (key) ORDER BY key LIMIT 1"
+        ).fetchone()
+        if unknown is not None:
+            raise DecisionRefused(f"review: the last run holds no mention {unknown[0]}; look it up with review next.")
+        with _ledger(connection, folder):
+            connection.execute(
+                f"""
+                INSERT INTO decided.decision
+                SELECT (SELECT coalesce(max(sequence), 0) FROM decided.decision) + 1 + g.place, g.decision_id,
+                       g.verdict, g.mention_key_l, g.mention_key_r, g.author, g.reason, now(),
+                       {_print("l")}, {_print("r")}, NULL
+                FROM given AS g JOIN {mentions} AS l ON l.mention_key = g.mention_key_l
+                JOIN {mentions} AS r ON r.mention_key = g.mention_key_r
+                """
+            )
+    finally:
+        connection.unregister("given")
+    return ids
+
+
+def revoke(connection: duckdb.DuckDBPyConnection, folder: Path, decision_id: str, author: str, reason: str) -> str:
+    """Take a decision back by a new row. Raises ``DecisionRefused`` when it is unknown or was revoked already."""
+    if not author.strip() or not reason.strip():
+        raise DecisionRefused("review: revoking needs an author and a reason; give both.")
+    with _ledger(connection, folder):
+        found = connection.execute(
+            "SELECT mention_key_l, mention_key_r FROM decided.decision WHERE decision_id = ? AND revokes IS NULL",
+            [decision_id],
+        ).fetchone()
+        if found is None:
+            raise DecisionRefused(f"review: there is no decision {decision_id}; see review list.")
+        if connection.execute("SELECT 1 FROM decided.decision WHERE revokes = ?", [decision_id]).fetchall():
+            raise DecisionRefused(f"review: the decision {decision_id} was revoked before; nothing changes.")
+        fresh = _new_id()
+        connection.execute(
+            "INSERT INTO decided.decision SELECT (SELECT max(sequence) FROM decided.decision) + 1, ?, ?, ?, ?, ?, ?, "
+            "now(), NULL, NULL, ?",
+            [fresh, REVOKED, found[0], found[1], author, reason, decision_id],
+        )
+    return fresh
+
+
+def history(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[Decision]:
+    """Every row of the ledger, oldest first."""
+    with _ledger(connection, folder):
+        rows = connection.execute(
+            "SELECT decision_id, verdict, mention_key_l, mention_key_r, author, reason, decided_at::VARCHAR, revokes "
+            "FROM decided.decision ORDER BY sequence"
+        ).fetchall()
+    return [Decision(*row) for row in rows]
+
+
+def load_decisions(connection: duckdb.DuckDBPyConnection, folder: Path, delivered: str) -> None:
+    """Create ``decisions`` (those to apply) and ``decision_reports`` (those in force, with ``trouble``: why reopened).
+
+    Needs table ``mentions``; ``delivered`` is the relation that it was read from.
+    """
+    with _ledger(connection, folder):
+        connection.execute(
+            f"""
+            CREATE OR REPLACE TABLE decision_reports AS
+            WITH standing AS (
+                SELECT * FROM decided.decision AS d
+                WHERE d.revokes IS NULL AND NOT EXISTS (
+                    SELECT 1 FROM decided.decision AS later WHERE later.revokes = d.decision_id)
+                QUALIFY row_number() OVER (PARTITION BY least(mention_key_l, mention_key_r),
+                                           greatest(mention_key_l, mention_key_r) ORDER BY sequence DESC) = 1
+            )
+            SELECT s.sequence, s.decision_id, s.mention_key_l, s.mention_key_r, s.verdict,
+                   lm.mention AS mention_l, rm.mention AS mention_r,
+                   CASE WHEN l.mention_key IS NULL OR r.mention_key IS NULL THEN 'a record is gone'
+                        WHEN {_print("l")} <> s.print_l OR {_print("r")} <> s.print_r THEN 'a record has changed since'
+                   END AS trouble
+            FROM standing AS s
+            LEFT JOIN {delivered} AS l ON l.mention_key = s.mention_key_l
+            LEFT JOIN {delivered} AS r ON r.mention_key = s.mention_key_r
+            LEFT JOIN mentions AS lm ON lm.mention_key = l.mention_key
+            LEFT JOIN mentions AS rm ON rm.mention_key = r.mention_key;
+            CREATE OR REPLACE TABLE decisions AS
+            SELECT sequence, decision_id, verdict, mention_l, mention_r FROM decision_reports
+            WHERE trouble IS NULL AND verdict IN ('{LINK}', '{NON_LINK}')
+            """
+        )
+
+
+def without_decisions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create empty ``decisions`` unless they were loaded: training and other callers have no ledger."""
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS decisions "
+        "(sequence BIGINT, decision_id VARCHAR, verdict VARCHAR, mention_l BIGINT, mention_r BIGINT)"
+    )
+
+
+def separate_decided(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give the first mention of a non-link a node of its own where collapsing had put both into one (``node_members``).
+
+    It keeps its number only as a claim in conflict: the node that it left owns it.
+    """
+    connection.execute(
+        f"""
+        UPDATE node_members SET
+            node_key = 'apart|' || apart.mention_key,
+            kind = CASE WHEN node_members.kind = 'anchor' THEN 'conflict' ELSE node_members.kind END,
+            reason = CASE WHEN node_members.kind = 'anchor' THEN 'conflict:decision' ELSE node_members.reason END
+        FROM (
+            SELECT DISTINCT l.mention, m.mention_key
+            FROM decisions AS d
+            JOIN node_members AS l ON l.mention = d.mention_l
+            JOIN node_members AS r ON r.mention = d.mention_r AND r.node_key = l.node_key
+            JOIN mentions AS m ON m.mention = d.mention_l
+            WHERE d.verdict = '{NON_LINK}'
+        ) AS apart
+        WHERE node_members.mention = apart.mention
+        """
+    )
+
+
+def create_decided_pairs(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``decided_pairs``: decision_id, verdict and the two nodes (left_node < right_node)."""
+    connection.execute(
+        """
+        CREATE OR REPLACE TABLE decided_pairs AS
+        SELECT d.decision_id, d.verdict, least(l.node, r.node) AS left_node, greatest(l.node, r.node) AS right_node
+        FROM decisions AS d JOIN node_of AS l ON l.mention = d.mention_l JOIN node_of AS r ON r.mention = d.mention_r
+        WHERE l.node <> r.node
+        """
+    )
+
+
+def report_contradictions(connection: duckdb.DuckDBPyConnection, pairs: Sequence[tuple[int, int]]) -> None:
+    """Mark in ``decision_reports`` the decided links between ``pairs`` of nodes that another decision forbids."""
+    for left, right in pairs:
+        connection.execute(
+            "UPDATE decision_reports SET trouble = 'another decision keeps two of them apart' WHERE decision_id IN "
+            f"(SELECT decision_id FROM decided_pairs WHERE left_node = ? AND right_node = ? AND verdict = '{LINK}')",
+            [left, right],
+        )
+
+
+def _new_id() -> str:
+    return f"d_{datetime.now(UTC):%Y%m%d}_{secrets.token_hex(4)}"
