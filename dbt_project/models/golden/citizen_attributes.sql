@@ -1,7 +1,8 @@
 -- Restricted. One row per statement (citizen, attribute, value, origin, source table and role): what is said, by which
 -- record, when; the chosen statement of each attribute is marked with the rule that chose it.
 --
--- Declared marital statuses are statements too; none is chosen, because the published one follows from events.
+-- Declared marital statuses are statements too; none is chosen, because the published one follows from events: those
+-- events are statements of origin 'derived'. Records of a death or cremation are the statements of death_date.
 select
     s.citizen_id,
     s.attribute,
@@ -54,3 +55,10 @@ inner join {{ source('identity', 'mention_links') }} as l on d.mention_key = l.m
 inner join {{ ref('int_mentions__unioned') }} as m on d.mention_key = m.mention_key
 where l.citizen_id is not null
 group by l.citizen_id, d.attribute, d.value, d.source_system, d.source_table, m.role, coalesce(d.is_withdrawn, false)
+
+union all
+
+select
+    citizen_id, attribute, value, origin, source_system, source_table, source_record_id, role, is_withdrawn,
+    said_on, seen_on as seen_from, seen_on as seen_to, 1 as record_count, is_chosen, false as is_tied, rule
+from {{ ref('int_states__stated') }}

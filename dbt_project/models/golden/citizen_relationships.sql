@@ -9,7 +9,9 @@ with marriages as (
         partner_citizen_id as related_citizen_id,
         'spouse' as relation,
         married_on as valid_from,
-        case when possible_end < {{ far_future() }} then possible_end end as valid_to,
+        -- An act dated after a party's death says that one of the two records is wrong (a lead of its own); until a
+        -- person has found out which, the marriage stands for its first day alone.
+        case when possible_end < {{ far_future() }} then greatest(possible_end, coalesce(married_on, possible_end)) end as valid_to,
         source_system
     from {{ ref('int_marriages__dated') }}
     where partner_citizen_id is not null
