@@ -7,7 +7,7 @@ RUN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PACKAGES := rongtong ingest identity expectations warehouse simulation
 
-.PHONY: help install demo airflow check test test-all bench-identity clean
+.PHONY: help install demo airflow check test test-all bench-identity bench-ingest clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'

@@ -29,21 +29,19 @@ POSTGRES_PORT, MYSQL_PORT = 5432, 3306
 # What a connection may say besides host, user and database.
 POSTGRES_OPTIONS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "options")
 MYSQL_OPTIONS = ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key")
-# Types that DuckDB's PostgreSQL scanner carries over without loss. Everything else is read as the server's own text:
-# numeric would arrive as DOUBLE or lose NaN, and unknown types would fail.
-SAFE_POSTGRES = frozenset(
-    {
-        "smallint",
-        "integer",
-        "bigint",
-        "boolean",
-        "date",
-        "timestamp without time zone",
-        "timestamp with time zone",
-        "character varying",
-        "text",
-    }
-)
+# Types that DuckDB's PostgreSQL scanner carries over without loss, and its own. Everything else is read as the server's
+# own text: numeric would arrive as DOUBLE or lose NaN, and unknown types would fail.
+SAFE_POSTGRES = {
+    "smallint": "SMALLINT",
+    "integer": "INTEGER",
+    "bigint": "BIGINT",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp without time zone": "TIMESTAMP",
+    "timestamp with time zone": "TIMESTAMP WITH TIME ZONE",
+    "character varying": "VARCHAR",
+    "text": "VARCHAR",
+}
 # Types in which MySQL may hold a day that is none (0000-00-00, 2025-00-00): the scanner would make NULL of it.
 MYSQL_DAYS = frozenset({"date", "datetime", "timestamp"})
 ZERO_DATES = "zero_dates"
@@ -252,6 +250,12 @@ class SourceDatabase:
 
     def types(self, table: SourceTable) -> dict[str, str]:
         """The engine's type of every column of ``select``. Raises ``TableChanged`` when a number would be rounded."""
+        if self._connection.kind == "postgres":
+            return {
+                f"raw_{field.name}": SAFE_POSTGRES.get(table.types[field.column], "VARCHAR")
+                for field in table.entity.fields
+                if field.column in table.types
+            }
         described = self._duck.execute(f"DESCRIBE {self._select(table, None, None, ' LIMIT 0')}").fetchall()
         types = {row[0]: row[1] for row in described}
         for field in table.entity.fields:
