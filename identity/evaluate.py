@@ -119,8 +119,15 @@ def evaluate(work_file: Path, truth_file: Path) -> Evaluation:
             """
         ).fetchone()
         assert counts is not None
+        mentions, missing, unknown, unresolved, invented, citizens, persons = counts
         return Evaluation(
-            *counts,
+            mentions,
+            missing,
+            unknown,
+            unresolved,
+            invented,
+            citizens,
+            persons,
             two_numbers=citizens_with_two_numbers(connection),
             scores={question: tuple(score_groups(connection, question)) for question in (WITH_CITIZEN, ALL_MENTIONS)},
         )

@@ -107,3 +107,8 @@ BELIEVED_WEIGHTS = {
     "name": {"surname": -6.0, "different": -8.0, "one_char_of_two": -2.0, "same_given": -3.0, "polite_form": -1.0},
     "sex": {"different": -3.0},
 }
+
+# Clerical samples: weights (bits) at which a band of linked, and of not linked, pairs ends; below the floor nobody looks.
+SAMPLE_LINK_BANDS = (20.0, 10.0, 5.0)
+SAMPLE_NEAR_BANDS = (10.0, LINK_WEIGHT, REVIEW_WEIGHT)
+SAMPLE_NEAR_FLOOR = -5.0
