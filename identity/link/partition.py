@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date
+from itertools import combinations
 
 import duckdb
 
@@ -27,12 +28,17 @@ def cluster(connection: duckdb.DuckDBPyConnection, configuration: Configuration)
     numbers = dict(
         connection.execute("SELECT node, number FROM nodes WHERE number IS NOT NULL ORDER BY node").fetchall()
     )
+    certain = _number_edges(numbers, limits.certain_weight)
     apart = _read_apart(connection, configuration)
     tied: list[Edge] = []
     if configuration.unique_within_source:
-        edges, tied = _without_ties(connection, edges, limits.tie_margin)
-        _keep_sources_apart(connection, edges, apart)
-    result = join_founders(_number_edges(numbers, limits.certain_weight), Constraints({}, apart))
+        source = dict(connection.execute("SELECT node, source FROM nodes").fetchall())
+        certain = _across_sources(numbers, source, limits.certain_weight)
+        certain, equal = _without_ties(certain, source, limits.tie_margin)
+        edges, tied = _without_ties(edges, source, limits.tie_margin)
+        tied += equal
+        _keep_sources_apart(edges + certain, source, apart)
+    result = join_founders(certain, Constraints({}, apart))
     result.review += [(weight, a, b, "two partners are equally likely") for weight, a, b in tied]
     # From here on a cluster under one number is one node: its own members are no rivals of each other.
     strongest: dict[tuple[int, int], float] = {}
@@ -40,17 +46,8 @@ def cluster(connection: duckdb.DuckDBPyConnection, configuration: Configuration)
         a, b = sorted((result.find(left), result.find(right)))
         if a != b:
             strongest[a, b] = max(weight, strongest.get((a, b), weight))
-    births: dict[int, tuple[date, ...]] = defaultdict(tuple)
-    if numbers:
-        for node, born in _read_births(connection):
-            births[result.find(node)] += (born,)
-    raised: Sides = defaultdict(dict)
-    for node, enemies in apart.items():
-        for enemy, reason in enemies.items():
-            raised[result.find(node)][result.find(enemy)] = reason
     joined = join_founders(
-        [(weight, a, b) for (a, b), weight in strongest.items()],
-        Constraints({result.find(node): number for node, number in numbers.items()}, dict(raised), dict(births)),
+        [(weight, a, b) for (a, b), weight in strongest.items()], _raise(connection, result, numbers, apart)
     )
     result.root |= joined.root
     for node, edge in joined.joined.items():
@@ -62,6 +59,29 @@ def cluster(connection: duckdb.DuckDBPyConnection, configuration: Configuration)
 def _number_edges(numbers: dict[int, str], weight: float) -> list[Edge]:
     first: dict[str, int] = {}
     return [(weight, first[number], node) for node, number in numbers.items() if first.setdefault(number, node) != node]
+
+
+def _across_sources(numbers: dict[int, str], source: dict[int, str], weight: float) -> list[Edge]:
+    """Every two records of different sources under one number."""
+    holders: dict[str, list[int]] = defaultdict(list)
+    for node, number in numbers.items():
+        holders[number].append(node)
+    return [(weight, a, b) for nodes in holders.values() for a, b in combinations(nodes, 2) if source[a] != source[b]]
+
+
+def _raise(
+    connection: duckdb.DuckDBPyConnection, joined: Partition, numbers: dict[int, str], apart: Sides
+) -> Constraints:
+    """What must stay apart, said of the clusters that share a number instead of their nodes."""
+    births: dict[int, tuple[date, ...]] = defaultdict(tuple)
+    if numbers:
+        for node, born in _read_births(connection):
+            births[joined.find(node)] += (born,)
+    raised: Sides = defaultdict(dict)
+    for node, enemies in apart.items():
+        for enemy, reason in enemies.items():
+            raised[joined.find(node)][joined.find(enemy)] = reason
+    return Constraints({joined.find(node): number for node, number in numbers.items()}, dict(raised), dict(births))
 
 
 def _read_births(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, date]]:
@@ -80,10 +100,9 @@ def _read_apart(connection: duckdb.DuckDBPyConnection, configuration: Configurat
     return apart
 
 
-def _keep_sources_apart(connection: duckdb.DuckDBPyConnection, edges: list[Edge], apart: Sides) -> None:
+def _keep_sources_apart(edges: list[Edge], source: dict[int, str], apart: Sides) -> None:
     """Records of one source that edges could bring together are two people."""
     reachable = join_founders(edges, Constraints({}, {}))
-    source = dict(connection.execute("SELECT node, source FROM nodes").fetchall())
     company: dict[tuple[int, str], list[int]] = defaultdict(list)
     for node in sorted({node for _, a, b in edges for node in (a, b)}):
         company[reachable.find(node), source[node]].append(node)
@@ -93,11 +112,8 @@ def _keep_sources_apart(connection: duckdb.DuckDBPyConnection, edges: list[Edge]
                 apart[left][right] = apart[right][left] = "one source holds nobody twice"
 
 
-def _without_ties(
-    connection: duckdb.DuckDBPyConnection, edges: list[Edge], margin: float
-) -> tuple[list[Edge], list[Edge]]:
+def _without_ties(edges: list[Edge], source: dict[int, str], margin: float) -> tuple[list[Edge], list[Edge]]:
     """Edges to keep and edges of records whose two best partners in one source are equally likely."""
-    source = dict(connection.execute("SELECT node, source FROM nodes").fetchall())
     best: dict[tuple[int, str], list[float]] = defaultdict(list)
     for weight, a, b in edges:
         best[a, source[b]].append(weight)
@@ -107,4 +123,5 @@ def _without_ties(
         if len(weights) > 1 and (top := sorted(weights, reverse=True))[0] - top[1] < margin
     }  # fmt: skip
     keep = [edge for edge in edges if (edge[1], source[edge[2]]) not in tied and (edge[2], source[edge[1]]) not in tied]
-    return keep, [edge for edge in edges if edge not in set(keep)]
+    kept = set(keep)
+    return keep, [edge for edge in edges if edge not in kept]

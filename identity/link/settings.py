@@ -162,6 +162,11 @@ class Wishes:
         for key, kind in (("columns", dict), ("thresholds", dict), ("unique_within_source", bool), ("seed", int)):
             if key in said and not isinstance(said[key], kind):
                 raise ConfigurationUnusable(f"{file.name}: {key} must be a {kind.__name__}, not {said[key]!r}.")
+        for known, column in said.get("columns", {}).items():
+            if not isinstance(column, str):
+                raise ConfigurationUnusable(
+                    f"{file.name}: columns.{known} is {column!r}; name one column of the table."
+                )
         return cls(source=file.name, **said)
 
 

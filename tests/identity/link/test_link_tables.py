@@ -124,6 +124,18 @@ def test_one_source_without_doubles_gives_one_record_each(tmp_path: Path) -> Non
     assert result.undecided >= 2
 
 
+def test_two_records_of_a_clean_source_under_one_number_are_a_tie(tmp_path: Path) -> None:
+    number = sound_number(dt.date(1950, 1, 2), 31)
+    rows = [
+        {"record_id": key, "source": source, "name": "王建国", "id_no": number, "phone": phone}
+        for key, source, phone in (("a1", "x", "13800000001"), ("a2", "x", "13800000002"), ("b", "y", None))
+    ]
+    _, clusters = link(tmp_path, rows)
+    assert len(set(clusters.values())) == 1
+    _, clusters = link(tmp_path, rows, "unique_within_source: true\n")
+    assert len(set(clusters.values())) == 3
+
+
 def test_a_table_without_rows_gives_a_table_without_rows(tmp_path: Path) -> None:
     pq.write_table(pa.table({"record_id": pa.array([], pa.string()), "name": pa.array([], pa.string())}),
                    tmp_path / "people.parquet")  # fmt: skip
@@ -182,6 +194,7 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
         ("colums: {name: n}\n", "nobody knows colums"),
         ("columns: {name: nn}\n", "has no column 'nn'"),
         ("columns: {nickname: n}\n", "columns names nickname"),
+        ("columns: {name: [n]}\n", "name one column"),
         ("script: greek\n", "script is 'greek'"),
         ("thresholds: {link_weight: high}\n", "give a number"),
         ("thresholds: {speed: 3}\n", "thresholds names speed"),
