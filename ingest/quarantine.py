@@ -7,7 +7,6 @@ What waits is read off the landing alone (``state.py``), so this room has no sta
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,10 +22,10 @@ from ingest.landing_folder import LandingFolder
 from ingest.receipt import Part
 from ingest.registry import SOURCES, read_source, source_names
 from ingest.state import QUARANTINE, QUARANTINE_STATE, Landed, current_quarantine
+from warehouse.access_log import note_access
 from warehouse.duck import connect
 from warehouse.home import Home
 
-ACCESS_LOG = "access.jsonl"
 # What a waiting row has besides the columns of the quarantine: its id, and what its delivery's receipt says.
 OF_THE_RECEIPT = {
     "district": "VARCHAR",
@@ -191,7 +190,7 @@ def show_waiting(
         place = name if position is None else f"{name}, {position}"
         raise NotWaiting(f"no row waits in quarantine under {place}; rongtong quarantine list shows those that do.")
     if reveal:
-        note_access(home, "show", [row[0] for row in rows])
+        note_quarantine_access(home, "show", [row[0] for row in rows])
     now = datetime.now(UTC)
     return [_shown_row(row, now, reveal=reveal) for row in rows]
 
@@ -202,21 +201,9 @@ def _shown_row(row: Sequence[Any], now: datetime, *, reveal: bool) -> ShownRow:
     return ShownRow(_waiting_row(row[:-1], now), tuple(values), values if reveal else None)
 
 
-def note_access(home: Home, action: str, quarantine_ids: Sequence[str]) -> None:
-    """Note who read values of quarantined rows: one line in ``landing/access.jsonl``, never a value."""
-    file = home.private_folder(home.landing) / ACCESS_LOG
-    line = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "user_id": os.getuid(),
-        "action": f"quarantine {action}",
-        "rows": len(quarantine_ids),
-        "quarantine_ids": list(quarantine_ids)[:100],
-    }
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        os.write(handle, (json.dumps(line, ensure_ascii=False) + "\n").encode())
-    finally:
-        os.close(handle)
+def note_quarantine_access(home: Home, action: str, quarantine_ids: Sequence[str]) -> None:
+    """Note who read values of quarantined rows, beside the landing."""
+    note_access(home, home.landing, f"quarantine {action}", quarantine_ids)
 
 
 def headers_of(contract: Contract, entity_name: str) -> dict[str, str]:

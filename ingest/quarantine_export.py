@@ -20,7 +20,7 @@ from ingest.quarantine import (
     chosen_contracts,
     filter_waiting,
     headers_of,
-    note_access,
+    note_quarantine_access,
     open_quarantine,
     read_value,
 )
@@ -89,7 +89,7 @@ def export_waiting(
                 written.append(
                     ExportedFile(path, contract.source, layout.entity, layout.district, contract.owner, table.num_rows)
                 )
-                note_access(home, "export", table.column(ID_HEADER).to_pylist())
+                note_quarantine_access(home, "export", table.column(ID_HEADER).to_pylist())
     finally:
         duck.close()
     return written

@@ -28,7 +28,7 @@ from ingest.corrections import (
 from ingest.judge import NO_OBJECT, WRONG_SHAPE, Breach, RowCheck, fold, judge, quote_name, quote_text
 from ingest.landing_folder import LandingFolder
 from ingest.load import copy
-from ingest.quarantine import chosen_contracts, note_access, open_quarantine, read_value
+from ingest.quarantine import chosen_contracts, note_quarantine_access, open_quarantine, read_value
 from ingest.quarantine_export import ID_HEADER, read_extra
 from ingest.receipt import REPLAYED, Receipt
 from ingest.registry import SOURCES
@@ -125,7 +125,7 @@ def _compare(
         [list(correction.rows)],
     ).fetchall()
     if rows:
-        note_access(home, "replay", [row[0] for row in rows])
+        note_quarantine_access(home, "replay", [row[0] for row in rows])
     return [
         find_changes(contract, entity, name, json.loads(said, parse_float=str, parse_int=str), correction.rows[name])
         for name, entity, said in rows

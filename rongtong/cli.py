@@ -22,6 +22,7 @@ from rongtong import steps, summary
 from rongtong.console import Reporter, complain
 from rongtong.link_command import link
 from rongtong.quarantine_commands import quarantine
+from rongtong.review_commands import review
 from rongtong.show_rows import print_rows
 from rongtong.source_commands import source
 from simulation.systems import SystemsError
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(source, name="source")
+app.add_typer(review, name="review")
 app.command()(link)
 
 

@@ -181,7 +181,7 @@ def test_values_are_shown_on_demand_only_and_the_look_is_noted(library: Library)
     assert shown.values is not None
     assert shown.values["reader_no"] == READER_NO
     (line,) = map(json.loads, log.read_text().splitlines())
-    assert (line["action"], line["quarantine_ids"]) == ("quarantine show", [row.quarantine_id])
+    assert (line["action"], line["keys"]) == ("quarantine show", [row.quarantine_id])
     assert READER_NO not in log.read_text()
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 

@@ -1,0 +1,327 @@
+"""``rongtong review``: pairs that no score may decide, both records side by side, and what people decide about them."""
+
+from __future__ import annotations
+
+import csv
+import getpass
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import duckdb
+import typer
+from rich import box
+from rich.table import Table
+
+from identity.citizen_id import LedgerUnusable
+from identity.decisions import VERDICTS, Decision, DecisionRefused, history, record, revoke
+from identity.mention import MentionsUnusable
+from identity.review import MENTIONS, NoSuchPair, Waiting, agreement, find_pair, open_review, queue, read_side
+from rongtong import steps
+from rongtong.console import Reporter, complain
+from rongtong.show_rows import print_rows
+from warehouse.access_log import note_access
+from warehouse.home import Home
+
+FAILED, WRONG_USE = 1, 2
+SHEET_COLUMNS = (
+    "pair_id", "verdict", "author", "reason", "question", "match_weight", "mention_key_l", "mention_key_r",
+    "name_l", "name_r", "id_no_l", "id_no_r", "birth_date_l", "birth_date_r", "sex_l", "sex_r", "phones_l", "phones_r",
+    "address_l", "address_r",
+)  # fmt: skip
+SHOWN = (
+    ("name", "姓名"), ("id_no", "证件号码"), ("damaged_id_no", "受损号码"), ("other_document_no", "其他证件"),
+    ("birth_date", "出生日期"), ("sex", "性别"), ("phones", "电话"), ("address", "地址"), ("hukou_district", "户籍区"),
+    ("managing_district", "管理区"), ("bank_account", "账号"), ("household_key", "家庭"), ("said_on", "记录日期"),
+)  # fmt: skip
+
+review = typer.Typer(
+    help="Clerical review: undecided pairs, most useful first; decisions are kept for ever and replayed in every run. "
+    "Values of persons are shown by --reveal and written by export alone; each look is noted.",
+    no_args_is_help=True,
+)
+Reveal = Annotated[bool, typer.Option("--reveal", help="Show the values. They are of persons; the look is noted.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+By = Annotated[str | None, typer.Option("--by", help="Who decides; default: your user name.")]
+Why = Annotated[str, typer.Option("--why", help="The reason, for example what was seen in which file.")]
+
+
+@contextmanager
+def _desk(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The queue of the last run; troubles become one sentence and an exit code."""
+    last = steps.last_run(home)
+    if last is None:
+        complain("review: nothing was run yet; make a run first.")
+        raise typer.Exit(FAILED)
+    try:
+        with open_review(home.work_file(last.run_id), home.identity) as connection:
+            yield connection
+    except (MentionsUnusable, LedgerUnusable) as trouble:
+        complain(str(trouble))
+        raise typer.Exit(FAILED) from None
+    except (DecisionRefused, NoSuchPair) as wrong:
+        complain(str(wrong))
+        raise typer.Exit(WRONG_USE) from None
+
+
+@review.command("next")
+def show_next(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="So many pairs.")] = 10, as_json: Json = False
+) -> None:
+    """The pairs that wait, the most useful first. No values."""
+    with _desk(Home.from_environment()) as connection:
+        waiting, total = queue(connection, limit), len(queue(connection))
+    if as_json:
+        print(json.dumps({"total": total, "pairs": [asdict(pair) for pair in waiting]}, ensure_ascii=False))
+        return
+    console = Reporter().console
+    if not waiting:
+        console.print("no pair waits for a decision")
+        return
+    print_rows(
+        console,
+        ["pair", "weight", "mentions", "why it waits", "records"],
+        [_listed(pair) for pair in waiting],
+        counted=False,
+    )
+    console.print(f"[dim]{total:,} pairs wait; look at one: rongtong review show PAIR[/]")
+
+
+def _listed(pair: Waiting) -> tuple[str, ...]:
+    return (
+        pair.pair_id,
+        "" if pair.match_weight is None else f"{pair.match_weight:.1f}",
+        f"{pair.mentions:,}",
+        f"reopened: {pair.reopened}" if pair.reopened else pair.reason,
+        f"{_brief(pair.mention_key_l)} | {_brief(pair.mention_key_r)}",
+    )
+
+
+def _brief(key: str) -> str:
+    source, table, *_, role = key.split("/")
+    return f"{source} {table} {role}"
+
+
+@review.command()
+def show(
+    pair: Annotated[str, typer.Argument(metavar="PAIR", help="A pair's id, or two mention keys with a comma between.")],
+    reveal: Reveal = False,
+    as_json: Json = False,
+) -> None:
+    """Both records side by side: what agrees, who stands beside, and how each piece of evidence weighs."""
+    home = Home.from_environment()
+    with _desk(home) as connection:
+        keys = find_pair(connection, pair)
+        sides = tuple(read_side(connection, key) for key in keys)
+        weights = _weights(connection, *keys)
+    if reveal:
+        note_access(home, home.identity, "review show", keys)
+    fields = {
+        name: {"agreement": agreement(sides[0].values[name], sides[1].values[name])}
+        | ({"left": _plain(sides[0].values[name]), "right": _plain(sides[1].values[name])} if reveal else {})
+        for name, _ in SHOWN
+    }
+    if as_json:
+        said = {"mention_keys": keys, "citizens": [side.citizen_id for side in sides], "fields": fields}
+        print(json.dumps(said | {"weights": weights}, ensure_ascii=False))
+        return
+    console = Reporter().console
+    console.print(_side_by_side(keys, sides, fields, reveal=reveal))
+    if weights:
+        console.print(_waterfall(weights))
+    if not reveal:
+        console.print("[dim]values of persons: add --reveal (the look is noted)[/]")
+
+
+def _side_by_side(keys: tuple[str, str], sides: tuple[Any, ...], fields: dict[str, Any], *, reveal: bool) -> Table:
+    table = Table(
+        box=box.SIMPLE_HEAD, title_justify="left", title="Two records, one person? 是同一人吗", pad_edge=False
+    )
+    table.add_column("field 字段", no_wrap=True)
+    for key in keys:
+        table.add_column(key, overflow="fold")
+    table.add_column("agreement")
+    colours = {"same": "green", "partly": "yellow", "differs": "red"}
+    for name, chinese in SHOWN:
+        word = fields[name]["agreement"]
+        if word == "none":
+            continue
+        values = (fields[name]["left"], fields[name]["right"]) if reveal else ("", "")
+        colour = colours.get(word, "dim")
+        table.add_row(f"{name} {chinese}", *values, f"[{colour}]{word}[/]")
+    if reveal:
+        table.add_row("beside 同案", *("\n".join(side.beside) for side in sides), "")
+    table.add_row("citizen 公民", *(side.citizen_id or "unresolved" for side in sides), "")
+    return table
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    return "、".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _weights(connection: duckdb.DuckDBPyConnection, left: str, right: str) -> dict[str, float]:
+    """Bits of every comparison of the pair, and what it started from; empty when the pair was never compared."""
+    found = connection.execute(
+        "SELECT * FROM work.identity.scored_pairs WHERE least(mention_key_l, mention_key_r) = least(?, ?)"
+        " AND greatest(mention_key_l, mention_key_r) = greatest(?, ?)",
+        [left, right, left, right],
+    )
+    names = [column[0] for column in found.description]
+    row = found.fetchone()
+    if row is None:
+        return {}
+    said = dict(zip(names, row, strict=True))
+    bits = {name.removeprefix("weight_"): float(said[name]) for name in names if name.startswith("weight_")}
+    return {"prior": said["match_weight"] - sum(bits.values()), **bits, "total": said["match_weight"]}
+
+
+def _waterfall(weights: dict[str, float]) -> Table:
+    """Bars from where the weights before it end: right of the middle speaks for one person, left against."""
+    table = Table(box=box.SIMPLE_HEAD, title_justify="left", title="Weights in bits 证据权重", pad_edge=False)
+    for heading, justify in (("evidence", "left"), ("bits", "right"), ("", "left")):
+        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # rich's own literals
+    reach = max(abs(value) for value in weights.values()) or 1.0
+    for name, bits in weights.items():
+        if bits == 0 and name not in ("prior", "total"):
+            continue
+        width = round(abs(bits) / reach * 18)
+        bar = f"[green]{'█' * width}[/]" if bits >= 0 else f"[red]{'█' * width}[/]"
+        table.add_row(name, f"{bits:+.1f}", f"{'':18}{bar}" if bits >= 0 else f"{'':{18 - width}}{bar}")
+    return table
+
+
+@review.command()
+def decide(
+    pair: Annotated[str, typer.Argument(metavar="PAIR", help="A pair's id, or two mention keys with a comma between.")],
+    verdict: Annotated[str, typer.Argument(help="link, non-link or undecided.")],
+    why: Why,
+    by: By = None,
+) -> None:
+    """Decide about a pair; the next run applies it. A non-link takes the first of two keys out of its person."""
+    home = Home.from_environment()
+    with _desk(home) as connection:
+        left, right = find_pair(connection, pair)
+        taken = [(verdict, left, right, by or getpass.getuser(), why)]
+        decision_id = record(connection, home.identity, MENTIONS, taken)[0]
+    Reporter().say(f"{decision_id}: {verdict}; the next run applies it")
+
+
+@review.command("revoke")
+def revoke_decision(
+    decision: Annotated[str, typer.Argument(metavar="DECISION", help="The decision's id: rongtong review list.")],
+    why: Why,
+    by: By = None,
+) -> None:
+    """Take a decision back: a row is added, none is removed."""
+    home = Home.from_environment()
+    with _desk(home) as connection:
+        revoke(connection, home.identity, decision, by or getpass.getuser(), why)
+    Reporter().say(f"{decision} is revoked; the next run does without it")
+
+
+@review.command("list")
+def list_decisions(as_json: Json = False) -> None:
+    """Every decision ever taken, oldest first, with who and why."""
+    home = Home.from_environment()
+    with _desk(home) as connection:
+        decisions = history(connection, home.identity)
+        troubles = dict(connection.execute("SELECT decision_id, trouble FROM decision_reports").fetchall())
+    if as_json:
+        said = [asdict(each) | {"state": _state(each, decisions, troubles)} for each in decisions]
+        print(json.dumps(said, ensure_ascii=False))
+        return
+    rows = [
+        (
+            each.decision_id,
+            each.verdict,
+            _state(each, decisions, troubles),
+            each.author,
+            each.decided_at[:16],
+            each.reason,
+        )
+        for each in decisions
+    ]
+    print_rows(Reporter().console, ["decision", "verdict", "state", "by", "at", "why"], rows, counted=False)
+
+
+def _state(decision: Decision, decisions: list[Decision], troubles: dict[str, str | None]) -> str:
+    if decision.revokes is not None:
+        return f"revokes {decision.revokes}"
+    if any(other.revokes == decision.decision_id for other in decisions):
+        return "revoked"
+    if decision.decision_id not in troubles:
+        return "replaced by a later one"
+    trouble = troubles[decision.decision_id]
+    return f"reopened: {trouble}" if trouble else "in force"
+
+
+@review.command()
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A sheet to fill in: verdict, author, reason.")],
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many pairs.")] = 500,
+) -> None:
+    """Write the queue as a sheet with the values of both records, for a clerk to fill in and send back."""
+    home = Home.from_environment()
+    with _desk(home) as connection:
+        waiting = queue(connection, limit)
+        rows = [_sheet_row(connection, pair) for pair in waiting]
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as sheet:
+        writer = csv.writer(sheet)
+        writer.writerow(SHEET_COLUMNS)
+        writer.writerows(rows)
+    note_access(home, home.identity, "review export", [pair.pair_id for pair in waiting])
+    Reporter().say(f"{len(rows):,} pairs in {file}; fill in verdict ({', '.join(VERDICTS)}), author and reason")
+
+
+def _sheet_row(connection: duckdb.DuckDBPyConnection, pair: Waiting) -> list[str]:
+    left, right = (read_side(connection, key).values for key in (pair.mention_key_l, pair.mention_key_r))
+    said: dict[str, Any] = asdict(pair) | {"question": pair.reopened or pair.reason, "reason": ""}
+    for name, value in left.items():
+        said[f"{name}_l"], said[f"{name}_r"] = _plain(value), _plain(right[name])
+    return [_plain(said.get(column)) for column in SHEET_COLUMNS]
+
+
+@review.command("import")
+def import_decisions(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A sheet of review export, filled in.")],
+) -> None:
+    """Take in a filled sheet: every row with a verdict becomes a decision; where one is wrong, none."""
+    home = Home.from_environment()
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as sheet:
+            rows = list(csv.DictReader(sheet))
+    except (OSError, UnicodeDecodeError) as error:
+        complain(f"review: {file} cannot be read ({type(error).__name__}); give the sheet as CSV in UTF-8.")
+        raise typer.Exit(WRONG_USE) from None
+    if rows and (missing := [name for name in ("verdict", "author", "reason", "mention_key_l") if name not in rows[0]]):
+        complain(f"review: {file} has no column {', '.join(missing)}; send back the sheet of review export.")
+        raise typer.Exit(WRONG_USE)
+    filled = [row for row in rows if (row["verdict"] or "").strip()]
+    with _desk(home) as connection:
+        standing = {
+            (row[0], row[1], row[2])
+            for row in connection.execute(
+                "SELECT verdict, mention_key_l, mention_key_r FROM decision_reports WHERE trouble IS NULL"
+            ).fetchall()
+        }
+        taken = [
+            (
+                row["verdict"].strip(),
+                row["mention_key_l"],
+                row["mention_key_r"],
+                row["author"] or "",
+                row["reason"] or "",
+            )
+            for row in filled
+        ]
+        fresh = [each for each in taken if each[:3] not in standing]
+        if fresh:
+            record(connection, home.identity, MENTIONS, fresh)
+    Reporter().say(f"{len(fresh):,} decisions taken in, {len(taken) - len(fresh):,} were in force already")
