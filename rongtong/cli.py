@@ -1,4 +1,4 @@
-"""The command line: land, run, status, export, sql, quarantine, source, and the demo.
+"""The command line: land, run, status, export, sql, trace, quarantine, source, and the demo.
 
 Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by the gate (nothing published).
 """
@@ -25,6 +25,7 @@ from rongtong.quarantine_commands import quarantine
 from rongtong.review_commands import review
 from rongtong.show_rows import print_rows
 from rongtong.source_commands import source
+from rongtong.trace_command import trace
 from simulation.systems import SystemsError
 from warehouse import history
 from warehouse.home import Home
@@ -44,6 +45,7 @@ app.add_typer(quarantine, name="quarantine")
 app.add_typer(source, name="source")
 app.add_typer(review, name="review")
 app.command()(link)
+app.command()(trace)
 
 
 class Format(StrEnum):
