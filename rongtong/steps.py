@@ -31,13 +31,14 @@ from ingest.receipt import REFUSED, REPLAYED
 from ingest.registry import contracts
 from rongtong.console import ProgressCallback, Reporter, complain
 from rongtong.dbt_room import RoomFailed, build_room
-from warehouse import duck, history, retention
+from warehouse import duck, history, retention, worklist
 from warehouse.difference import CandidateUnusable
 from warehouse.home import Home
 from warehouse.lake import LakeBusy, LakeUnusable, NothingPublished, Snapshot
 from warehouse.publish import PublicationFailed, PublicationRefused, publish
 from warehouse.run import RunRecord, RunState, begin_run, finish_run, read_run, runs
 from warehouse.verdict import Verdict, read_verdict
+from warehouse.worklist import WorklistUnusable
 
 CITY_TIME = ZoneInfo("Asia/Shanghai")
 KEPT_RUN_FOLDERS = 5
@@ -53,6 +54,7 @@ FORESEEN = (
     LakeUnusable,
     LakeBusy,
     PublicationFailed,
+    WorklistUnusable,
 )
 
 
@@ -127,14 +129,16 @@ def _variables(home: Home, run_id: str) -> dict[str, Any]:
 
 
 def build_staging(home: Home, run_id: str, progress: ProgressCallback | None = None) -> None:
-    """Open the work file, bring in the landing and the leads published before, and clean every source."""
+    """Open the work file, bring in the landing, the leads published before and what people did with them; clean all."""
     with _noting_failure(home, run_id):
         temp = home.run_folder(run_id) / "temp"
         # A retried step starts again from the landing.
         home.work_file(run_id).unlink(missing_ok=True)
         with duck.connect(home.work_file(run_id), extensions=("icu", "json"), temp_folder=temp) as work:
             create_views(work, home)
-            history.copy_published_table_into(work, home, "findings", "history.findings")
+            for table in ("findings", "deliveries"):
+                history.copy_published_table_into(work, home, table, f"history.{table}")
+            worklist.copy_decisions_into(work, home, "history.decisions")
         build_room("staging", home, run_id, _variables(home, run_id), progress)
 
 

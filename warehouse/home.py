@@ -48,6 +48,11 @@ class Home:
         return self.root / "restricted"
 
     @property
+    def worklist(self) -> Path:
+        """The ledger of what people did with leads, and the log of who looked at names."""
+        return self.root / "worklist"
+
+    @property
     def runs(self) -> Path:
         """One folder per run: work file, verdict, report, logs."""
         return self.root / "runs"

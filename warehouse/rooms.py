@@ -151,8 +151,8 @@ ROOMS: tuple[Room, ...] = (
         ("finding_id",),
         _texts("finding_id", "rule", "severity", "citizen_id", "household_key")
         | {"period_from": DAY, "period_to": DAY, "amount_yuan": YUAN_SUM}
-        | _texts("state")
-        | {"evidence": "JSON"}
+        | _texts("state", "state_reason")
+        | {"is_holding": YES_NO, "decision_number": COUNT, "evidence": "JSON"}
         | _texts("first_seen_run", "last_seen_run"),
     ),
     Room(

@@ -7,5 +7,5 @@ inner join {{ ref('findings') }} as b
     and a.finding_id < b.finding_id
     and a.period_from <= coalesce(b.period_to, {{ far_future() }})
     and b.period_from <= coalesce(a.period_to, {{ far_future() }})
-where a.last_seen_run = {{ run_id() }}
-    and b.last_seen_run = {{ run_id() }}
+where a.is_holding
+    and b.is_holding

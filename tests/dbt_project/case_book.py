@@ -105,6 +105,11 @@ class Case:
         return None if number is None else f"{district}/{self.book}{self.number}{number}"
 
 
+def finding_id(case: Case, lead: dict[str, Any]) -> str:
+    """The id of the lead of this rule and citizen that was first seen with a period that begins on ``from``."""
+    return hashlib.md5(f"{lead['rule']}|{case.citizen(lead['who'])}|{lead['from']}".encode()).hexdigest()
+
+
 @dataclass
 class WorkFile:
     """Writes the records of cases into staging tables of their shapes."""
@@ -114,6 +119,7 @@ class WorkFile:
     citizens: list[dict[str, Any]] = field(default_factory=list)
     redirects: list[dict[str, Any]] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
+    decisions: list[dict[str, Any]] = field(default_factory=list)
     areas: dict[str, int] = field(default_factory=dict)
     serial: int = 0
 
@@ -203,6 +209,8 @@ class WorkFile:
             )
         for lead in case.content.get("earlier_leads", []):
             self.write_earlier_lead(case, lead)
+        for decision in case.content.get("decisions", []):
+            self.write_decision(case, decision)
 
     def write_mentions(self, case: Case, fact: dict[str, Any]) -> None:
         who, link = fact.pop("of"), fact.pop("link", "certain")
@@ -428,7 +436,7 @@ class WorkFile:
         citizen = case.citizen(lead["who"])
         self.history.append(
             {
-                "finding_id": hashlib.md5(f"{lead['rule']}|{citizen}|{lead['from']}".encode()).hexdigest(),
+                "finding_id": finding_id(case, lead),
                 "rule": lead["rule"],
                 "severity": "A",
                 "citizen_id": citizen,
@@ -437,9 +445,26 @@ class WorkFile:
                 "period_to": str(lead["to"]),
                 "amount_yuan": 1,
                 "state": lead["state"],
+                "state_reason": lead.get("reason"),
+                "is_holding": lead["state"] != "closed",
+                "decision_number": lead.get("decision_number"),
                 "evidence": "[]",
                 "first_seen_run": "run-1",
                 "last_seen_run": "run-1",
+            }
+        )
+
+    def write_decision(self, case: Case, decision: dict[str, Any]) -> None:
+        """An entry of the ledger on the lead that began ``from``; entries are numbered as they stand."""
+        self.decisions.append(
+            {
+                "decision_number": len(self.decisions) + 1,
+                "finding_id": finding_id(case, decision),
+                "state": decision["state"],
+                "rule": decision["rule"],
+                "citizen_id": case.citizen(decision["who"]),
+                "period_from": str(decision["from"]),
+                "period_to": str(decision["to"]),
             }
         )
 
@@ -456,6 +481,8 @@ class WorkFile:
             self.table(connection, "landing.deliveries", DELIVERIES, [DELIVERY])
             self.table(connection, "landing.quarantine", QUARANTINE, [])
             self.table(connection, "history.findings", HISTORY, self.history)
+            self.table(connection, "history.deliveries", DELIVERIES, [DELIVERY])
+            self.table(connection, "history.decisions", DECISIONS, self.decisions)
 
     def table(
         self, connection: duckdb.DuckDBPyConnection, name: str, columns: dict[str, str], rows: list[dict[str, Any]]
@@ -546,9 +573,22 @@ HISTORY = {
     "period_to": "date",
     "amount_yuan": "decimal(14,2)",
     "state": "varchar",
+    "state_reason": "varchar",
+    "is_holding": "boolean",
+    "decision_number": "bigint",
     "evidence": "json",
     "first_seen_run": "varchar",
     "last_seen_run": "varchar",
+}
+DECISIONS = {
+    "decision_number": "bigint",
+    "finding_id": "varchar",
+    "state": "varchar",
+    "rule": "varchar",
+    "citizen_id": "varchar",
+    "household_key": "varchar",
+    "period_from": "date",
+    "period_to": "date",
 }
 
 
@@ -573,8 +613,13 @@ def build(cases: list[Case], folder: Path, *, as_of: str = AS_OF, run_id: str = 
     return path
 
 
-def build_with_dbt(path: Path, folder: Path, *, as_of: str = AS_OF, run_id: str = RUN) -> None:
-    """One dbt invocation over everything behind staging."""
+BEHIND_STAGING = ("resource_type:seed", "path:models/intermediate", "path:models/golden", "path:models/findings")
+
+
+def build_with_dbt(
+    path: Path, folder: Path, *, as_of: str = AS_OF, run_id: str = RUN, select: tuple[str, ...] = BEHIND_STAGING
+) -> None:
+    """One dbt invocation over what ``select`` names: everything behind staging."""
     project = PROJECT / "dbt_project"
     environment = os.environ | {
         "RONGTONG_WORK_FILE": str(path),
@@ -585,10 +630,7 @@ def build_with_dbt(path: Path, folder: Path, *, as_of: str = AS_OF, run_id: str 
     arguments = [
         "build",
         "--select",
-        "resource_type:seed",
-        "path:models/intermediate",
-        "path:models/golden",
-        "path:models/findings",
+        *select,
         "--project-dir",
         str(project),
         "--profiles-dir",

@@ -136,7 +136,8 @@ FROM (VALUES (1, 'marriage'), (2, 'allowance'), (3, 'funeral'), (4, 'eldercare')
 CREATE TABLE findings.findings AS
 SELECT md5('finding ' || i) AS finding_id, 'benefit_after_death' AS rule, 'A' AS severity, citizen_id,
     NULL::VARCHAR AS household_key, DATE '2025-07-01' AS period_from, DATE '2025-08-31' AS period_to,
-    200.00::DECIMAL(14, 2) AS amount_yuan, 'candidate' AS state,
+    200.00::DECIMAL(14, 2) AS amount_yuan, 'candidate' AS state, NULL::VARCHAR AS state_reason, true AS is_holding,
+    NULL::BIGINT AS decision_number,
     to_json([{{'source_system': 'funeral', 'source_table': 'cremations', 'source_record_id': 'BYG01-' || i}}])
         AS evidence,
     {run_id} AS first_seen_run, {run_id} AS last_seen_run
