@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from simulation.names import Numbers, Text, words
@@ -47,16 +49,24 @@ def as_yyyymmdd(days: Numbers) -> Numbers:
     return np.asarray(years * 10000 + months * 100 + day)
 
 
-def identity_numbers(area: Numbers, birth: Numbers, sex: Numbers, chunk: int, chunks: int) -> Text:
+def identity_numbers(
+    area: Numbers, birth: Numbers, sex: Numbers, chunk: int, chunks: int, spare_areas: Iterable[int] = ()
+) -> Text:
     """Valid 18-character numbers, unique over all chunks: each chunk owns every ``chunks``-th sequence of a cell.
 
-    Raises ``ValueError`` when a cell (area, birthday, sex) overflows its 500 sequence numbers.
+    Who finds the sequences of a cell (area, birthday, sex) used up was first registered in one of ``spare_areas``.
+    Raises ``ValueError`` when those are used up too.
     """
-    day = as_yyyymmdd(birth)
-    cell = (area * 100_000_000 + day) * 2 + sex % 2
-    slot = ranks_within(cell) * chunks + chunk
-    if len(slot) and slot.max() >= SEQUENCES:
-        raise ValueError("simulation: too many people of one birthday in one area; build fewer persons.")
+    day, area = as_yyyymmdd(birth), area.copy()
+    for spare in [*spare_areas, None]:
+        cell = (area * 100_000_000 + day) * 2 + sex % 2
+        slot = ranks_within(cell) * chunks + chunk
+        late = slot >= SEQUENCES
+        if not late.any():
+            break
+        if spare is None:
+            raise ValueError("simulation: too many people of one birthday in one area; build fewer persons.")
+        area[late] = spare
     sequence = (slot + cell * 7919 % SEQUENCES) % SEQUENCES * 2 + sex % 2
     base = (area * 100_000_000 + day) * 1000 + sequence
     return np.strings.add(base.astype("U17"), check_characters(base)).astype(object)

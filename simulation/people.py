@@ -249,7 +249,8 @@ def raise_families(
     area[stranger] = rng.choice(np.array(districts.ELSEWHERE).astype(np.int64), int(stranger.sum()))
 
     surname, name = _names(rng, tree, tree["sex"])
-    number = numbers.identity_numbers(area, tree["birth"], tree["sex"], chunk, chunks)
+    spare = np.array(districts.ELSEWHERE).astype(np.int64).tolist()
+    number = numbers.identity_numbers(area, tree["birth"], tree["sex"], chunk, chunks, spare)
     empty = np.full(count, "", dtype=object)
     phone = numbers.mobile_phones(rng, count)
     partner = tree["partner"]

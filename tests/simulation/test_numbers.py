@@ -37,6 +37,14 @@ def test_too_many_of_one_birthday_are_refused() -> None:
         identity_numbers(np.full(600, 510104), np.full(600, 0), np.ones(600, dtype=np.int64), 0, 1)
 
 
+def test_who_finds_a_birthday_used_up_was_first_registered_elsewhere() -> None:
+    area, birth, sex = np.full(600, 510104), np.full(600, 0), np.ones(600, dtype=np.int64)
+    numbers = identity_numbers(area, birth, sex, 0, 1, [510722, 511302])
+    assert len(set(numbers)) == 600
+    assert sum(number.startswith("510104") for number in numbers) == 500
+    assert all(is_sound(number) for number in numbers)
+
+
 def test_the_old_form_leaves_out_the_century_and_the_check_character() -> None:
     assert to_fifteen(np.array(["510102193907120214"], dtype=object))[0] == "510102390712021"
 
