@@ -23,12 +23,14 @@ from identity.model import ModelUnusable
 from identity.resolve import resolve
 from ingest.connection import Connection
 from ingest.contract import SHADOW, ContractError
+from ingest.corrections import CORRECTIONS
 from ingest.errors import SourceError
 from ingest.land import LandingResult, land
 from ingest.landing import create_views
 from ingest.landing_folder import LandingFolder
 from ingest.receipt import REFUSED, REPLAYED
 from ingest.registry import contracts
+from ingest.replay import replay
 from rongtong.console import ProgressCallback, Reporter, complain
 from rongtong.dbt_room import RoomFailed, build_room
 from warehouse import duck, history, retention, worklist
@@ -71,13 +73,16 @@ def parse_day(text: str) -> date:
 def land_source(home: Home, name: str, uri: str | None, progress: ProgressCallback | None = None) -> LandingResult:
     """Land one source through the connection ``uri`` (none: from the environment).
 
-    What is wrong comes back as ``error`` of the result, one sentence; nothing of a failed landing is visible.
+    Rows that an owner corrected before are corrected again where the same faulty row came again. What is wrong comes back as ``error`` of the result, one sentence; nothing of a failed landing is visible.
     """
     try:
         connection = Connection.from_environment(name) if uri is None else Connection.from_uri(name, uri)
     except SourceError as error:
         return LandingResult(name, load_id=None, error=str(error))
-    return land(name, connection, home, progress=progress)
+    result = land(name, connection, home, progress=progress)
+    if result.error is None and (home.landing / name / CORRECTIONS).exists():
+        replay(home, name)
+    return result
 
 
 def land_sources(home: Home, names: list[str], reporter: Reporter) -> list[LandingResult]:
