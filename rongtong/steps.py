@@ -73,7 +73,8 @@ def parse_day(text: str) -> date:
 def land_source(home: Home, name: str, uri: str | None, progress: ProgressCallback | None = None) -> LandingResult:
     """Land one source through the connection ``uri`` (none: from the environment).
 
-    Rows that an owner corrected before are corrected again where the same faulty row came again. What is wrong comes back as ``error`` of the result, one sentence; nothing of a failed landing is visible.
+    Rows that an owner corrected before are corrected again where the same faulty row came again. What is wrong comes
+    back as ``error`` of the result, one sentence; nothing of a failed landing is visible.
     """
     try:
         connection = Connection.from_environment(name) if uri is None else Connection.from_uri(name, uri)
