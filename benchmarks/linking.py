@@ -32,16 +32,21 @@ SEED = 1
 
 @dataclass
 class Clock:
-    """Seconds of the parts of a job; ``linking`` is what a day costs once parameters are trained."""
+    """Seconds of the parts of a job, on the wall and (``cpu_``) of the processors.
+
+    ``linking`` is what a day costs once parameters are trained.
+    """
 
     parts: dict[str, float] = field(default_factory=dict)
     last: float = field(default_factory=time.perf_counter)
+    last_used: float = field(default_factory=time.process_time)
 
     def done(self, part: str) -> None:
         """Close the part that was running."""
-        now = time.perf_counter()
+        now, used = time.perf_counter(), time.process_time()
         self.parts[part] = self.parts.get(part, 0.0) + now - self.last
-        self.last = now
+        self.parts[f"cpu_{part}"] = self.parts.get(f"cpu_{part}", 0.0) + used - self.last_used
+        self.last, self.last_used = now, used
 
 
 def agreement(duck: duckdb.DuckDBPyConnection, together: str) -> dict[str, float]:
@@ -202,11 +207,12 @@ def _splink(
     clock.done("training")
     predicted = linker.inference.predict(threshold_match_probability=min(THRESHOLDS), warning_mode="never")
     clock.done("linking")
-    results, seconds = [], []
+    results, seconds, cpu = [], [], []
     for place, threshold in enumerate(THRESHOLDS):
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(predicted, threshold)
         seconds.append(time.perf_counter() - began)
+        cpu.append(time.process_time() - used)
         duck.execute(
             f"CREATE TABLE found_{place} AS"
             f" SELECT {key} AS key, cluster_id::VARCHAR AS cluster FROM {clusters.physical_name}"
@@ -215,14 +221,14 @@ def _splink(
     best = max(range(len(results)), key=lambda place: results[place]["f1"])
     parts = dict(clock.parts)
     parts["linking"] += seconds[best]
+    parts["cpu_linking"] += cpu[best]
     row = duck.execute("SELECT count(*) FROM input").fetchone()
     return {"mentions": row[0] if row else 0, **results[best], **parts, **_used()}
 
 
 def _used() -> dict[str, float]:
-    """CPU seconds and peak memory of this process so far."""
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    return {"cpu": own.ru_utime + own.ru_stime, "peak_mb": own.ru_maxrss / 1024}
+    """Peak memory of this process so far."""
+    return {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {
