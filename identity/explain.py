@@ -237,7 +237,8 @@ def _explain_citizen(connection: duckdb.DuckDBPyConnection, citizen: str, reveal
     keys = [
         row[0]
         for row in connection.execute(
-            "SELECT mention_key FROM work.identity.mention_links WHERE citizen_id = ? ORDER BY is_certain DESC, mention_key",
+            "SELECT mention_key FROM work.identity.mention_links WHERE citizen_id = ?"
+            " ORDER BY is_certain DESC, mention_key",
             [citizen],
         ).fetchall()
     ]
@@ -559,7 +560,10 @@ def _agreements(connection: duckdb.DuckDBPyConnection, keys: tuple[str, str]) ->
             f"SELECT mention_key, {', '.join(FIELDS)} FROM {MENTIONS} WHERE mention_key IN (?, ?)", list(keys)
         ).fetchall()
     }
-    sides = zip(FIELDS, said[keys[0]], said[keys[1]], strict=True)
+    # When a record was made says nothing of whom it speaks.
+    sides = (
+        (field, one, other) for field, one, other in zip(FIELDS, *said.values(), strict=True) if field != "said_on"
+    )
     return tuple((field, word) for field, one, other in sides if (word := agreement(one, other)) != "none")
 
 

@@ -209,6 +209,13 @@ LEVELS_IN_CHINESE = {
     "two_edits": "差两位", "first_14": "前14位相同", "near": "近似", "within_lunar_days": "农历误差内",
     "same_year": "同年", "same_kin": "同一亲属", "same_kin_name": "亲属同名", "unknown": "无可比较",
 }  # fmt: skip
+FIELDS_IN_CHINESE = {
+    "name": "姓名", "id_no": "身份证号", "damaged_id_no": "受损号码", "other_document_no": "其他证件",
+    "certificate_id_no": "证书号码", "birth_date": "出生日期", "sex": "性别", "phones": "电话", "address": "住址",
+    "hukou_district": "户籍区", "managing_district": "管理区", "bank_account": "银行账号", "household_key": "家庭",
+    "said_on": "记录日期",
+}  # fmt: skip
+AGREEMENTS_IN_CHINESE = {"same": "相同", "partly": "部分相同", "differs": "不同", "one is missing": "一方缺失"}
 
 
 def sentence(code: str) -> Sentence:

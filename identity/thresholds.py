@@ -108,7 +108,7 @@ BELIEVED_WEIGHTS = {
     "sex": {"different": -3.0},
 }
 
-# Clerical samples: weights (bits) at which a band of linked, and of not linked, pairs ends; below the floor nobody looks.
+# Clerical samples: weights (bits) at which a band of linked, and of not linked, pairs ends; the floor of what is asked.
 SAMPLE_LINK_BANDS = (20.0, 10.0, 5.0)
 SAMPLE_NEAR_BANDS = (10.0, LINK_WEIGHT, REVIEW_WEIGHT)
 SAMPLE_NEAR_FLOOR = -5.0

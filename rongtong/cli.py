@@ -20,6 +20,7 @@ from ingest.errors import SourceError
 from ingest.registry import source_names
 from rongtong import steps, summary
 from rongtong.console import Reporter, complain
+from rongtong.identity_commands import evaluate, explain, resolve
 from rongtong.link_command import link
 from rongtong.quarantine_commands import quarantine
 from rongtong.review_commands import review
@@ -46,6 +47,9 @@ app.add_typer(source, name="source")
 app.add_typer(review, name="review")
 app.command()(link)
 app.command()(trace)
+app.command()(explain)
+app.command()(evaluate)
+app.command()(resolve)
 
 
 class Format(StrEnum):
