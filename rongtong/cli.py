@@ -20,6 +20,7 @@ from ingest.errors import SourceError
 from ingest.registry import source_names
 from rongtong import steps, summary
 from rongtong.console import Reporter, complain
+from rongtong.findings_commands import findings
 from rongtong.identity_commands import evaluate, explain, resolve
 from rongtong.link_command import link
 from rongtong.quarantine_commands import quarantine
@@ -42,6 +43,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(findings, name="findings")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(source, name="source")
 app.add_typer(review, name="review")

@@ -1,0 +1,185 @@
+"""Leads in the words of a caseworker: rules, states, and which silo says what."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+from ingest.registry import contracts
+from warehouse.rooms import PUBLISHED, SCHEMA
+from warehouse.worklist import State
+
+RULE_WORDS = {
+    "benefit_after_death": "死亡后仍领取待遇",
+    "dead_member_insured": "已故家庭成员仍计为保障对象",
+    "bed_subsidy_after_death": "死亡后仍有床位补贴",
+    "care_after_death": "死亡后仍有上门服务",
+    "act_after_death": "死亡后仍办理婚姻登记",
+    "same_benefit_two_districts": "同一待遇在两个区（市）县重复领取",
+    "exclusive_benefits": "同月领取互斥待遇",
+    "undeclared_marriage": "单人户低保未申报婚姻",
+    "two_open_marriages": "两段婚姻同时存续",
+    "underage_allowance": "未满80周岁领取高龄津贴",
+    "home_care_in_institution": "入住机构期间仍有补贴的居家服务",
+    "bed_in_two_institutions": "同时入住两家机构",
+    "weekly_visit_missed": "重点对象整周无探访",
+    "allowance_not_claimed": "满80周岁未领取高龄津贴",
+    "marital_status_differs": "申报婚姻状况与登记不一致",
+    "one_number_two_people": "一个证件号码对应两人",
+    "one_person_two_numbers": "一人两个证件号码",
+}
+STATE_WORDS = {
+    State.CANDIDATE: "待核查",
+    State.NEEDS_IDENTITY_REVIEW: "须先核实身份",
+    State.DISPATCHED: "已派发",
+    State.CONFIRMED: "属实",
+    State.REJECTED: "不属实",
+    State.UNDETERMINED: "无法核实",
+    State.HANDLED: "已处理",
+    State.CLOSED: "已关闭",
+}
+SEVERITY_WORDS = {"A": "A 高", "B": "B 中", "C": "C 低"}
+BENEFIT_WORDS = {
+    "dibao_urban": "城市低保",
+    "dibao_rural": "农村低保",
+    "tekun": "特困供养",
+    "old_age_allowance": "高龄津贴",
+    "disability_living": "困难残疾人生活补贴",
+    "disability_nursing": "重度残疾人护理补贴",
+    "temporary_aid": "临时救助",
+    "tekun_funeral": "特困丧葬费",
+    "price_subsidy": "价格临时补贴",
+}
+EVENT_WORDS = {
+    "marriage": "结婚登记",
+    "divorce": "离婚登记",
+    "annulment": "撤销婚姻",
+    "certificate_reissue": "补领婚姻证件",
+    "death": "死亡",
+    "cremation": "火化",
+}
+# The years, months and days of a date that is exact to them.
+PRECISION_SIGNS = {"day": 10, "month": 7, "year": 4}
+
+
+@dataclass(frozen=True)
+class EvidenceLine:
+    """One source record that a lead rests on, and what it says (empty where nothing of it is published)."""
+
+    silo: str
+    source_system: str
+    source_table: str
+    source_record_id: str
+    says: str
+
+    @property
+    def text(self) -> str:
+        """The line for a person."""
+        said = f"：{self.says}" if self.says else ""
+        return f"{self.silo}{said}（{self.record}）"
+
+    @property
+    def record(self) -> str:
+        """Where the record is found in its silo."""
+        return f"{self.source_table} {self.source_record_id}"
+
+
+def source_words() -> dict[str, str]:
+    """Each source's name in Chinese, as its contract's title has it in brackets; else the title."""
+    words = {}
+    for contract in contracts():
+        bracketed = re.search(r"\(([^()]*[\u4e00-\u9fff][^()]*)\)", contract.title)
+        words[contract.source] = bracketed.group(1) if bracketed else contract.title
+    return words
+
+
+def describe_evidence(
+    connection: duckdb.DuckDBPyConnection, finding_ids: Sequence[str]
+) -> dict[str, list[EvidenceLine]]:
+    """The evidence of leads of ``open_leads`` in words, from the same published snapshot; by finding id."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE chosen AS SELECT unnest(?::VARCHAR[]) AS finding_id", [finding_ids]
+    )
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE records AS
+        SELECT finding_id, unnest(from_json(evidence,
+            '[{"source_system": "VARCHAR", "source_table": "VARCHAR", "source_record_id": "VARCHAR"}]'),
+            max_depth := 2)
+        FROM leads SEMI JOIN chosen USING (finding_id)
+        """
+    )
+    facts = defaultdict(list)
+    for system, table, record, kind, word, first, last, precision, yuan in connection.execute(_FACTS).fetchall():
+        facts[system, table, record].append(_say(kind, word, first, last, precision, yuan))
+    lines = defaultdict(list)
+    silos = source_words()
+    for finding_id, system, table, record in connection.execute("SELECT * FROM records ORDER BY ALL").fetchall():
+        says = "；".join(facts.get((system, table, record), []))
+        lines[finding_id].append(EvidenceLine(silos.get(system, system), system, table, record, says))
+    return dict(lines)
+
+
+_FACTS = f"""
+WITH wanted AS (SELECT DISTINCT source_system, source_table, source_record_id FROM records)
+SELECT DISTINCT source_system, source_table, source_record_id, 'event' AS kind, event_type AS word,
+    event_date AS first_day, event_date AS last_day, date_precision, NULL::DECIMAL(14, 2) AS yuan
+FROM wanted INNER JOIN {PUBLISHED}.{SCHEMA}.citizen_events USING (source_system, source_record_id)
+WHERE list_contains({list(EVENT_WORDS)}, event_type)
+UNION ALL
+SELECT source_system, source_table, source_record_id, 'benefit', benefit, min(benefit_month), max(benefit_month),
+    'month', sum(amount_yuan)
+FROM wanted INNER JOIN {PUBLISHED}.{SCHEMA}.benefit_months USING (source_system, source_record_id)
+GROUP BY ALL
+UNION ALL
+SELECT source_system, source_table, source_record_id, 'stay', institution_id, checked_in_on, checked_out_on, 'day',
+    subsidy_month_yuan
+FROM wanted INNER JOIN {PUBLISHED}.{SCHEMA}.bed_stays USING (source_system, source_record_id)
+WHERE source_table = 'bed_stay'
+UNION ALL
+SELECT source_system, source_table, source_record_id, 'visit', kind, visited_on, visited_on, 'day', subsidy_yuan
+FROM wanted INNER JOIN {PUBLISHED}.{SCHEMA}.care_visits USING (source_system, source_record_id)
+WHERE source_table = 'care_visit'
+UNION ALL
+SELECT source_system, source_table, source_record_id, 'member', is_insured::VARCHAR, household_month, household_month,
+    'month', NULL
+FROM wanted INNER JOIN {PUBLISHED}.{SCHEMA}.household_members USING (source_system, source_record_id)
+ORDER BY ALL
+"""
+
+
+def _say(
+    kind: str, word: str, first: date | None, last: date | None, precision: str | None, yuan: Decimal | None
+) -> str:
+    """One fact of one record in Chinese."""
+    start, end = _day(first, precision), _day(last, precision)
+    if kind == "event":
+        return f"{EVENT_WORDS[word]} {start}"
+    if kind == "benefit":
+        months = start if start == end else f"{start} 至 {end}"
+        return f"{BENEFIT_WORDS.get(word, word)} {months}，{yuan:,.2f} 元"
+    if kind == "stay":
+        subsidy = f"，每月补贴 {yuan:,.2f} 元" if yuan else ""
+        return f"入住机构 {word}，{start} 至 {end or '今'}{subsidy}"
+    if kind == "visit":
+        subsidy = f"，补贴 {yuan:,.2f} 元" if yuan else ""
+        return f"上门服务 {start}{subsidy}"
+    assert kind == "member", kind
+    return f"{start} 家庭成员，{'计为保障对象' if word == 'true' else '不计为保障对象'}"
+
+
+def _day(day: date | None, precision: str | None) -> str:
+    return "" if day is None else day.isoformat()[: PRECISION_SIGNS.get(precision or "day", 10)]
+
+
+def period_words(lead: dict[str, Any]) -> str:
+    """A lead's period for a person."""
+    first, last = lead["period_from"], lead["period_to"]
+    return f"{first} 至 {last if last is not None else '今'}"
