@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from ingest.contract import Contract, Entity
-from ingest.judge import quote_name
+from ingest.judge import quote_name, quote_text
 from ingest.landing_folder import LandingFolder
 from ingest.receipt import REPLAYED, Part, Receipt
 from ingest.registry import SOURCES, contracts
@@ -43,7 +43,8 @@ def create_views(connection: duckdb.DuckDBPyConnection, home: Home, sources: Pat
     ``quarantine``. Tables, so that the database stands alone. What was there is replaced.
 
     In ``deliveries`` a row that has since been replaced, deleted at its owner, or corrected counts as superseded: the
-    accepted rows of all deliveries of an entity are exactly the rows of its table.
+    accepted rows of all deliveries of an entity are exactly the rows of its table. Where a record may be sent again in
+    another file, ``<source>__<entity>__replaced`` holds the rows of files that count whose record came again later.
     Raises ``ContractError`` when a contract is wrong.
     """
     connection.execute("CREATE SCHEMA IF NOT EXISTS landing")
@@ -75,9 +76,25 @@ def _create_entity(
     else:
         held = [row[0] for row in connection.execute(f"DESCRIBE {rows}").fetchall()]
         connection.execute(f"CREATE OR REPLACE TABLE landing.{quote_name(name)} AS {select_as(columns, held, rows)}")
+    if entity.latest_by_record:
+        _create_replaced(connection, landed, name, columns)
     if refused is not None:
         connection.execute(f"INSERT INTO landing.quarantine SELECT {', '.join(QUARANTINE)} FROM ({refused})")
     return f"SELECT _delivery_id AS delivery_id FROM landing.{quote_name(name)}"
+
+
+def _create_replaced(connection: duckdb.DuckDBPyConnection, landed: Landed, name: str, columns: dict[str, str]) -> None:
+    replaced = f"{name}__replaced"
+    _create(connection, replaced, columns)
+    if (rows := landed.rows()) is None:
+        return
+    active = ", ".join(quote_text(delivery) for delivery in landed.active_deliveries())
+    gone = (
+        f"SELECT * FROM {rows} ANTI JOIN landing.{quote_name(name)} USING (_delivery_id, _sheet, _row)"
+        f" WHERE _delivery_id IN ({active})"
+    )
+    held = [row[0] for row in connection.execute(f"DESCRIBE {gone}").fetchall()]
+    connection.execute(f"INSERT INTO landing.{quote_name(replaced)} {select_as(columns, held, gone)}")
 
 
 def _create_deliveries(connection: duckdb.DuckDBPyConnection, receipts: list[Receipt], relations: list[str]) -> None:

@@ -162,6 +162,46 @@ ROOMS: tuple[Room, ...] = (
         _texts("indicator", "managing_district") | {"month": DAY, "value": SHARE} | _texts("unit"),
     ),
     Room(
+        "payment_reconciliation",
+        "golden.payment_reconciliation",
+        ("managing_district", "delivered_month"),
+        _texts("managing_district")
+        | {"delivered_month": DAY}
+        | dict.fromkeys(
+            (
+                "file_count",
+                "files_without_control",
+                "control_rows",
+                "rows_accepted",
+                "rows_quarantined",
+                "rows_superseded",
+                "rows_repeated",
+                "rows_failed",
+                "rows_reported_twice",
+                "rows_without_month",
+                "rows_counted",
+                "difference_rows",
+            ),
+            COUNT,
+        )
+        | dict.fromkeys(
+            (
+                "control_sum_yuan",
+                "without_control_yuan",
+                "accepted_yuan",
+                "quarantined_yuan",
+                "superseded_yuan",
+                "repeated_yuan",
+                "failed_yuan",
+                "reported_twice_yuan",
+                "without_month_yuan",
+                "counted_yuan",
+                "difference_yuan",
+            ),
+            YUAN_SUM,
+        ),
+    ),
+    Room(
         "deliveries",
         "golden.deliveries",
         ("delivery_id",),

@@ -32,6 +32,12 @@
         'period_from': 'date', 'month_count': 'integer', 'amount_yuan': 'decimal(14,2)', 'paid_on': 'date',
         'is_failed': 'boolean', 'delivered_month': 'date'
     },
+    'payment_files': {
+        'delivery_id': 'varchar', 'source_system': 'varchar', 'managing_district': 'varchar', 'delivered_month': 'date',
+        'rows_read': 'bigint', 'control_rows': 'bigint', 'control_sum_yuan': 'decimal(18,2)',
+        'rows_quarantined': 'bigint', 'quarantined_yuan': 'decimal(18,2)',
+        'rows_superseded': 'bigint', 'superseded_yuan': 'decimal(18,2)', 'rows_repeated': 'bigint'
+    },
     'household_months': {
         'household_key': 'varchar', 'household_month': 'date', 'managing_district': 'varchar', 'mention_key': 'varchar',
         'benefit': 'varchar', 'mode': 'varchar', 'insured_count': 'integer', 'approved_from': 'date',

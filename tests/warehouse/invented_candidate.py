@@ -124,6 +124,19 @@ SELECT citizen_id, DATE '2025-07-10' AS visited_on, 'visit' AS kind, 0.00::DECIM
     'eldercare' AS source_system, i::VARCHAR AS source_record_id
 FROM people WHERE i < 8;
 
+CREATE TABLE golden.payment_reconciliation AS
+SELECT d AS managing_district, DATE '2025-03-01' AS delivered_month, 1::BIGINT AS file_count,
+    0::BIGINT AS files_without_control, 100::BIGINT AS control_rows, (100 - q)::BIGINT AS rows_accepted,
+    q::BIGINT AS rows_quarantined, 0::BIGINT AS rows_superseded, 0::BIGINT AS rows_repeated, 1::BIGINT AS rows_failed,
+    0::BIGINT AS rows_reported_twice, 0::BIGINT AS rows_without_month, (99 - q)::BIGINT AS rows_counted,
+    0::BIGINT AS difference_rows, 10000.00::DECIMAL(14, 2) AS control_sum_yuan,
+    0.00::DECIMAL(14, 2) AS without_control_yuan, (10000 - 100 * q)::DECIMAL(14, 2) AS accepted_yuan,
+    (100 * q)::DECIMAL(14, 2) AS quarantined_yuan, 0.00::DECIMAL(14, 2) AS superseded_yuan,
+    0.00::DECIMAL(14, 2) AS repeated_yuan, 100.00::DECIMAL(14, 2) AS failed_yuan,
+    0.00::DECIMAL(14, 2) AS reported_twice_yuan, 0.00::DECIMAL(14, 2) AS without_month_yuan,
+    (9900 - 100 * q)::DECIMAL(14, 2) AS counted_yuan, 0.00::DECIMAL(14, 2) AS difference_yuan
+FROM (VALUES ('510104', 1), ('510105', 0)) AS t(d, q);
+
 CREATE TABLE golden.deliveries AS
 SELECT 'allowance/payment/payment_510104_2025' || lpad(m::VARCHAR, 2, '0') AS delivery_id, s AS source_system,
     'payment' AS entity, '510104' AS district, '2025' || lpad(m::VARCHAR, 2, '0') AS delivered_month,

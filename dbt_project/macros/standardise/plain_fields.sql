@@ -35,7 +35,7 @@
 
 {# An amount in text with signs, separators and units as a decimal; null when it is none. #}
 {% macro read_amount(text) -%}
-    {{ cast_or_null(replace_pattern(fold_code(text), '[,¥元 ]'), 'decimal(14,2)') }}
+    {{ cast_or_null(replace_pattern(fold_code(text), '[,¥￥元 ]'), 'decimal(14,2)') }}
 {%- endmacro %}
 
 

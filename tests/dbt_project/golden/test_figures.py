@@ -11,10 +11,12 @@ MONTHS = """with months as (
     select unnest(generate_series(date '2022-01-01', date '2022-12-01', interval 1 month))::date as month_start)"""
 COUNTS = {
     "benefit_recipients.old_age_allowance": """
-        select benefit_month, count(distinct citizen_id), count(distinct citizen_id) from golden.benefit_months
+        select benefit_month, count(distinct coalesce(citizen_id, source_record_id)),
+            count(distinct coalesce(citizen_id, source_record_id)) from golden.benefit_months
         where benefit = 'old_age_allowance' group by 1""",
     "benefit_yuan.old_age_allowance": """
-        select benefit_month, sum(amount_yuan), count(distinct citizen_id) from golden.benefit_months
+        select benefit_month, sum(amount_yuan), count(distinct coalesce(citizen_id, source_record_id))
+        from golden.benefit_months
         where benefit = 'old_age_allowance' group by 1""",
     "dibao_households": """
         select household_month, count(*), count(*) from golden.households

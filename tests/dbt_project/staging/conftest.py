@@ -95,6 +95,13 @@ FILE_PROVENANCE = {
     "_district": "varchar", "_month": "varchar", "_kind": "varchar", "_version": "integer", "_sheet": "integer",
     "_row": "integer",
 }  # fmt: skip
+WHAT_BECAME_OF_ROWS = {
+    "deliveries": "delivery_id varchar, source_system varchar, entity varchar, district varchar,"
+    " delivered_month varchar, version integer, state varchar, rows_read bigint, rows_accepted bigint, rows_quarantined bigint,"
+    " rows_superseded bigint, rows_duplicate bigint, control_rows bigint, control_sum decimal(18, 2),"
+    " received_at timestamptz",
+    "quarantine": "source_system varchar, entity varchar, delivery_id varchar, row_json varchar",
+}
 DEFAULTS: dict[str, dict[str, Any]] = {
     "marriage__registration": {
         "op_type": "IA", "op_date": "2022-05-20", "dept_code": "510104", "created_at": "2022-05-20 09:00:00+08",
@@ -129,6 +136,10 @@ def columns_of(entity: str) -> dict[str, str]:
 def write_landing(connection: duckdb.DuckDBPyConnection, records: dict[str, list[dict[str, Any]]]) -> None:
     """Create the schema ``landing`` and fill it; an entity without records gets an empty table."""
     connection.execute("create schema landing")
+    replaced = ", ".join(f'"{name}" {kind}' for name, kind in columns_of("allowance__payment").items())
+    connection.execute(f"create table landing.allowance__payment__replaced ({replaced})")
+    for table, listed in WHAT_BECAME_OF_ROWS.items():
+        connection.execute(f"create table landing.{table} ({listed})")
     for entity in LAYOUTS:
         columns = columns_of(entity)
         listed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
