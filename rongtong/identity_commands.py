@@ -285,12 +285,13 @@ def _evaluate_truth(found: scores.Evaluation, as_json: bool) -> None:
         console.print(_scores_table(titles[question], groups), soft_wrap=False)
     console.print(
         "[dim]P, R, F1 over pairs of mentions (a pair is of a group when either mention is), then B³: the average over"
-        " the group's mentions.[/]"
+        " the group's mentions.[/]",
+        soft_wrap=False,
     )
 
 
 def _scores_table(title: str, groups: tuple[scores.GroupScore, ...]) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     table.add_column("group", no_wrap=True)
     for column in ("mentions", "P", "R", "F1", "B³ P", "B³ R", "B³ F1"):
         table.add_column(column, justify="right", no_wrap=True)
