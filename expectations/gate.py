@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from expectations.labelled import with_labels
 from expectations.report import render_text, write_report
 from expectations.rules import SuiteUnusable
 from warehouse.history import published_counts
@@ -88,6 +89,7 @@ def main(arguments: list[str]) -> int:
     except (GateFailed, SuiteUnusable, RunUnknown, LakeUnusable) as reason:
         print(json.dumps({"error": str(reason)}), flush=True)
         return 1
+    verdict = with_labels(verdict, home)
     write_report(home, verdict)
     write_verdict(home, verdict)
     return 0

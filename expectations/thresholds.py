@@ -17,6 +17,8 @@ THRESHOLDS: dict[str, float | int] = {
     # A household number that would be the identity number of somebody at least this old is one; the numbers that owners
     # build from a district and a recent day are younger.
     "adult_years": 18,
+    # The lower 95 % limit of the share of linked pairs that are right, by labels of clerks, where there are any.
+    "labelled_precision_floor": 0.95,
 }
 
 # Keys shown per check that did not pass.

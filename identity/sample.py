@@ -32,7 +32,6 @@ from warehouse.home import Home
 from warehouse.writing import write_atomically
 
 SAMPLES_FOLDER = "samples"
-ESTIMATE_FILE = "estimate.json"
 LINKED, NEAR = "linked", "near"
 LINK, NON_LINK, UNDECIDED = "link", "non-link", "undecided"
 # What a clerk may write; the Chinese words are offered too.
@@ -284,7 +283,7 @@ def _write_file(connection: duckdb.DuckDBPyConnection, pairs: dict[str, tuple[st
 
 
 def estimate(labels_file: Path, home: Home) -> Estimate:
-    """Read labels back and estimate precision and recall with 95 % limits; also kept as the home's ``ESTIMATE_FILE``.
+    """Read labels back and estimate precision and recall with 95 % limits; also kept as ``home.link_estimate``.
 
     Precision: ``interval.share`` over the strata of linked pairs. Recall: found / (found + lost), both totals over
     strata, by ``interval.part``. Undecided pairs are left out of their stratum and counted. Raises ``SampleRefused``.
@@ -316,7 +315,7 @@ def estimate(labels_file: Path, home: Home) -> Estimate:
         linked=strata[LINKED],
         near=strata[NEAR],
     )
-    write_atomically(home.identity / ESTIMATE_FILE, json.dumps(result.as_dict(), ensure_ascii=False, indent=1) + "\n")
+    write_atomically(home.link_estimate, json.dumps(result.as_dict(), ensure_ascii=False, indent=1) + "\n")
     return result
 
 

@@ -38,6 +38,11 @@ class Home:
         return self.root / "identity"
 
     @property
+    def link_estimate(self) -> Path:
+        """What labels of clerks say of the links' precision and recall: identity writes it, the gate reads it."""
+        return self.identity / "estimate.json"
+
+    @property
     def published(self) -> Path:
         """The open lake: DuckLake catalog and data files that analysts and services attach."""
         return self.root / "published"
