@@ -52,7 +52,6 @@ def read_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
         FROM (SELECT {", ".join(NEEDED)} FROM {catalog}.intermediate.int_mentions__unioned)
         """
     )
-    _disbelieve_lost_tails(connection)
     total, distinct = _pair(connection, "SELECT count(*), count(DISTINCT mention_key) FROM mentions")
     if total != distinct:
         raise MentionsUnusable(
@@ -60,25 +59,6 @@ def read_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
             " a mention key names one role of one record."
         )
     return total
-
-
-def _disbelieve_lost_tails(connection: duckdb.DuckDBPyConnection) -> None:
-    """Take a number whose tail a spreadsheet turned to noughts for damaged, though its checksum holds by chance.
-
-    One in twelve such numbers passes. It is known by the whole number that the same name bears elsewhere.
-    """
-    connection.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE lost_tails AS
-        SELECT DISTINCT lost.id_no, lost.name
-        FROM (SELECT id_no, name FROM mentions WHERE ends_with(id_no, '000')) AS lost
-        JOIN mentions AS whole
-            ON substr(whole.id_no, 1, 15) = substr(lost.id_no, 1, 15) AND whole.name = lost.name
-            AND NOT ends_with(whole.id_no, '000');
-        UPDATE mentions SET damaged_id_no = mentions.id_no, id_no = NULL, number_birth = NULL, number_sex = NULL
-        FROM lost_tails WHERE mentions.id_no = lost_tails.id_no AND mentions.name = lost_tails.name
-        """
-    )
 
 
 def _pair(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, int]:

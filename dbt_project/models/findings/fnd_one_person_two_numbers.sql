@@ -3,7 +3,7 @@
 -- Holds by decision (one citizen with two valid numbers), or on strong evidence: two citizens with different valid
 -- numbers bear the same name on several_records records each, and share a bank account, or a disability certificate of
 -- one carries the other's number, or both are married to the same spouse. Identity never joins two numbers by itself.
--- Lawful: twins (they bear different names). Parameters: several_records. No money is at stake by itself.
+-- Lawful: twins (they bear different names); a number of which a spreadsheet lost the tail. Parameters: several_records. No money is at stake by itself.
 -- Traps: namesakes married to the same person one after the other; an account lent to a namesake.
 with standing_mentions as (
 
@@ -101,7 +101,12 @@ pairs as (
     from suspects
     inner join numbered as a on suspects.citizen_id = a.citizen_id
     inner join numbered as b on suspects.other_citizen_id = b.citizen_id and a.name = b.name and a.id_no <> b.id_no
-    where a.record_count >= {{ parameter('several_records') }}
+    -- A spreadsheet turns the last three digits into noughts, and one such number in twelve passes the checksum.
+    where not (
+            substr(a.id_no, 1, 15) = substr(b.id_no, 1, 15)
+            and (substr(a.id_no, 16, 3) = '000' or substr(b.id_no, 16, 3) = '000')
+        )
+        and a.record_count >= {{ parameter('several_records') }}
         and b.record_count >= {{ parameter('several_records') }}
 
     union all
