@@ -1,7 +1,8 @@
 -- One row per indicator, managing district (510100: the whole city) and month.
 --
 -- Counts of persons, households, acts and leads under suppression_floor (5) are suppressed (value empty, is_suppressed),
--- and so are sums and shares when fewer persons stand behind them. Marriage acts are acts of registration, not weddings.
+-- and so are sums and shares when fewer persons stand behind them. What could be had by subtracting shown figures from a
+-- shown total is suppressed too, by the rules of macros/golden/suppression.sql. Marriage acts are acts of registration, not weddings.
 -- Deaths count persons by the month of death, or of cremation where no death date is known; a death known by its year
 -- only has no month. Persons whom nobody could tell count once per record.
 -- States of citizens (80 and more years old; number of silos; leads) stand for the day of the run or, for the months
@@ -206,13 +207,30 @@ figures as (
     union all
     {{ figure("'quarantined_rows.' || source_system", 'rows', 'refused', 'district', 'delivered_month', 'sum(rows_quarantined)', 'null') }}
 
-)
+),
+
+small_hidden as (
+
+    select
+        figures.*,
+        managing_district = {{ city_code() }} as is_city,
+        coalesce(persons < {{ parameter('suppression_floor') }}, false) as is_hidden
+    from figures
+
+),
+
+{{ hidden_against_subtraction('districts_hidden', 'small_hidden') }},
+
+{{ hidden_totals('totals_hidden', 'districts_hidden') }},
+
+-- A total hidden in one district can be had from the city's again.
+{{ hidden_against_subtraction('all_hidden', 'totals_hidden') }}
 
 select
     indicator,
     managing_district,
     month,
-    case when persons >= {{ parameter('suppression_floor') }} or persons is null then full_value end as value,
+    case when not is_hidden then full_value end as value,
     unit,
-    coalesce(persons < {{ parameter('suppression_floor') }}, false) as is_suppressed
-from figures
+    is_hidden as is_suppressed
+from all_hidden

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import random
+from pathlib import Path
+
 import duckdb
 import pytest
 
@@ -69,6 +73,16 @@ def test_a_figure_of_the_city_is_what_a_second_count_gives(
             [indicator, CITY],
         ).fetchall()
     )
+    hidden_parts = dict(
+        candidate.execute(
+            "select month, sum(is_suppressed::int) from findings.kpi_monthly"
+            " where indicator like 'benefit_recipients.dibao%' and managing_district = ? group by month",
+            [CITY],
+        ).fetchall()
+    )
+    # A total less its other part would tell a hidden part.
+    if indicator == TOTAL:
+        expected = {month: None if hidden_parts.get(month) == 1 else value for month, value in expected.items()}
     assert shown == expected
     assert expected
 
@@ -101,3 +115,75 @@ def test_leads_are_counted_by_rule_and_state(candidate: duckdb.DuckDBPyConnectio
         "select 'findings.' || rule || '.' || state, count(*) from findings.findings group by 1"
     ).fetchall()
     assert shown == {name: float(number) if number >= 5 else None for name, number in counted}
+
+
+FLOOR = 5
+TOTAL, PARTS = "dibao_households", ("benefit_recipients.dibao_urban", "benefit_recipients.dibao_rural")
+SUPPRESSED = "indicator, managing_district, month, persons, value is null as is_hidden"
+
+
+def invent_figures(seed: int) -> list[tuple[str, str, str, dt.date, float, float]]:
+    """Random counts of parts and totals by district and month, the city adding up what its districts hold and more."""
+    draw = random.Random(seed)
+    rows = []
+    for month in (dt.date(2022, number, 1) for number in range(1, 13)):
+        districts = [str(510101 + place) for place in range(draw.choice([1, 2, 3, 8]))]
+        cells = {
+            (part, district): draw.choice([0, 1, 2, 3, 4, 5, 6, 30])
+            for part in (*PARTS, "deaths")
+            for district in districts
+        }
+        for district in districts:
+            cells[TOTAL, district] = sum(cells[part, district] for part in PARTS)
+        for indicator in (*PARTS, TOTAL, "deaths"):
+            unknown = draw.choice([0, 0, 2])
+            cells[indicator, CITY] = sum(n for (name, _), n in cells.items() if name == indicator) + unknown
+        rows += [(name, "persons", district, month, float(n), float(n)) for (name, district), n in cells.items() if n]
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_suppressed_cell_is_a_shown_total_less_shown_parts(
+    seed: int, candidate: duckdb.DuckDBPyConnection, built_work_file: Path
+) -> None:
+    compiled = built_work_file.parent / "target/compiled/rongtong/models/findings/kpi_monthly.sql"
+    text = compiled.read_text(encoding="utf-8")
+    candidate.execute(
+        "create or replace temp table figures (indicator varchar, unit varchar, managing_district varchar, month date,"
+        " full_value double, persons double)"
+    )
+    candidate.executemany("insert into figures values (?, ?, ?, ?, ?, ?)", invent_figures(seed))
+    rows = candidate.execute(
+        f"select {SUPPRESSED} from (with {text[text.index('small_hidden as (') :]}) left join temp.figures"
+        " using (indicator, managing_district, month)"
+    ).fetchall()
+    assert_nothing_is_derivable(rows)
+
+
+def test_no_suppressed_figure_of_the_case_books_is_derivable(candidate: duckdb.DuckDBPyConnection) -> None:
+    assert_nothing_is_derivable(
+        candidate.execute(
+            "select indicator, managing_district, month, null, value is null from findings.kpi_monthly"
+            " where unit not in ('share', 'institutions', 'rows')"
+        ).fetchall()
+    )
+
+
+def assert_nothing_is_derivable(rows: list[tuple[str, str, dt.date, float | None, bool]]) -> None:
+    hidden = {(indicator, district, month): is_hidden for indicator, district, month, _, is_hidden in rows}
+    persons = {(indicator, district, month): number for indicator, district, month, number, _ in rows}
+    assert len(hidden) == len(rows)
+    for indicator, month in {(indicator, month) for indicator, _, month in hidden}:
+        cells = [cell for cell in hidden if cell[0] == indicator and cell[2] == month and cell[1] != CITY]
+        gone = [cell for cell in cells if hidden[cell]]
+        if gone and not hidden[indicator, CITY, month]:
+            assert len(gone) > 1, gone
+            assert None in (persons[cell] for cell in gone) or sum(persons[cell] or 0 for cell in gone) >= FLOOR
+        # As much as needed, and no more: one cell beside the small ones, unless a hidden part hides its total.
+        if indicator != TOTAL and all(persons[cell] is not None for cell in cells):
+            small = [cell for cell in gone if (persons[cell] or 0) < FLOOR]
+            assert len(gone) <= len(small) + 1
+            assert gone == [] or small
+    for indicator, district, month in hidden:
+        if indicator == TOTAL and not hidden[indicator, district, month]:
+            assert [hidden.get((part, district, month)) for part in PARTS].count(True) != 1

@@ -141,7 +141,8 @@ def test_the_chosen_statement_leads_back_to_a_record(candidate: duckdb.DuckDBPyC
     lost = candidate.execute(
         """select count(*) from golden.citizen_attributes as a
            left join golden.citizen_mentions as m using (source_system, source_table, source_record_id, role)
-           where a.is_chosen and a.role <> 'spouse' and (m.citizen_id is distinct from a.citizen_id or a.rule is null)"""
+           where a.is_chosen and a.role <> 'spouse'
+               and (m.citizen_id is distinct from a.citizen_id or a.rule is null)"""
     ).fetchone()
     assert lost == (0,)
     # Widowhood, and a divorce that names the other party only, lead to the spouse's record.
@@ -163,8 +164,8 @@ def test_what_a_life_state_follows_from_is_a_statement(candidate: duckdb.DuckDBP
                on m.citizen_id = c.citizen_id and m.attribute = 'marital_status' and m.is_chosen
            where (c.life_status = 'deceased') <> (d.value is not null)
                or not starts_with(c.death_date::varchar, coalesce(d.value, ''))
-               or c.marital_status <> case m.value
-                   when '20' then 'married' when '30' then 'widowed' when '40' then 'divorced' else 'never_recorded' end"""
+               or c.marital_status <> case m.value when '20' then 'married' when '30' then 'widowed'
+                   when '40' then 'divorced' else 'never_recorded' end"""
     ).fetchone()
     assert unlike == (0,)
 
