@@ -30,6 +30,7 @@ from rongtong.source_commands import source
 from rongtong.trace_command import trace
 from simulation.systems import SystemsError
 from warehouse import history
+from warehouse.as_of import end_of_day
 from warehouse.home import Home
 from warehouse.lake import NothingPublished
 
@@ -62,13 +63,13 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def _day(text: str | None) -> date:
+def _day(text: str | None, option: str = "--as-of") -> date:
     if text is None:
         return steps.today()
     try:
         return steps.parse_day(text)
     except ValueError:
-        complain(f"--as-of {text!r} is no day; write it as YYYY-MM-DD, for example 2026-01-20.")
+        complain(f"{option} {text!r} is no day; write it as YYYY-MM-DD, for example 2026-01-20.")
         raise typer.Exit(WRONG_USE) from None
 
 
@@ -156,10 +157,20 @@ def export(folder: Annotated[Path, typer.Argument(help="Where the Parquet files 
 def sql(
     query: Annotated[str, typer.Argument(help="A SELECT over the published tables.")],
     form: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.TABLE,
+    known_at: Annotated[
+        str | None,
+        typer.Option(
+            "--known-at", metavar="YYYY-MM-DD", help="As readers saw it at the end of that day; default: now."
+        ),
+    ] = None,
 ) -> None:
-    """Query the published tables, read-only. Rows wider than the terminal are shown one column per line."""
+    """Query the published tables, read-only. Rows wider than the terminal are shown one column per line.
+
+    What was true on a day: citizens_as_of(DATE '2026-03-31') and its like for the tables that speak of periods.
+    """
+    known = None if known_at is None else end_of_day(_day(known_at, "--known-at"))
     try:
-        result = history.query(Home.from_environment(), query)
+        result = history.query(Home.from_environment(), query, known)
         columns, rows = [column[0] for column in result.description], result.fetchall()
     except NothingPublished as nothing:
         complain(str(nothing))

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from warehouse.as_of import AS_OF, as_of_macros, known_at
 from warehouse.difference import difference
 from warehouse.duck import connect
 from warehouse.home import Home
@@ -28,8 +29,8 @@ from warehouse.lake import (
 from warehouse.publish import Commit, write_lake
 from warehouse.rooms import PUBLISHED, RECORD_KEYS, RECORDS, RESTRICTED, ROOMS, SCHEMA, room, rooms_of
 
-# Table functions that only compute. Every other one reaches files, other databases or other SQL.
-HARMLESS_TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
+# Table functions that only compute, or read published tables. Every other one reaches files, databases or other SQL.
+HARMLESS_TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"}) | AS_OF.keys()
 
 
 class QueryRefused(ValueError):
@@ -136,8 +137,11 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: str, part: Path) -> None
         raise OSError(None, "the disk is full or the folder cannot be written to", str(part)) from error
 
 
-def query(home: Home, sql: str) -> duckdb.DuckDBPyConnection:
+def query(home: Home, sql: str, known: datetime | None = None) -> duckdb.DuckDBPyConnection:
     """Run one SELECT over the published tables (schema ``civil`` is on the search path); fetch from what is returned.
+
+    ``known``: over the snapshot that readers saw at that moment. ``citizens_as_of(DATE '…')`` and its like ask what was
+    true on a day (``as_of.py``).
 
     Read-only in four ways: the statement must be one SELECT; the lake is attached read-only; the engine may open no
     file but the lake's own and its settings are locked; and table functions are limited to those that only compute,
@@ -148,9 +152,15 @@ def query(home: Home, sql: str) -> duckdb.DuckDBPyConnection:
     try:
         _demand_select(connection, sql)
         attach_published(connection, home)
-        if not snapshots_of(connection, PUBLISHED):
+        found = snapshots_of(connection, PUBLISHED)
+        if not found:
             raise NothingPublished(NOTHING)
+        if known is not None:
+            connection.execute(f"DETACH {PUBLISHED}")
+            attach_published(connection, home, version=known_at(found, known).snapshot_id)
         connection.execute(f"USE {PUBLISHED}.{SCHEMA}")
+        for macro in as_of_macros(tables_of(connection, PUBLISHED)):
+            connection.execute(macro)
         connection.execute("SET python_enable_replacements = false")
         folder = str(data_folder(home, PUBLISHED)).replace("'", "''")
         connection.execute(f"SET allowed_directories = ['{folder}/']")

@@ -67,9 +67,15 @@ def data_folder(home: Home, lake: str) -> Path:
 
 
 def attach_published(
-    connection: duckdb.DuckDBPyConnection, home: Home, read_only: bool = True, alias: str = PUBLISHED
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    read_only: bool = True,
+    alias: str = PUBLISHED,
+    version: int | None = None,
 ) -> None:
-    """Attach the published lake as ``alias``. Only a holder of ``single_writer`` may attach it for writing.
+    """Attach the published lake as ``alias``, as it is now or in snapshot ``version``.
+
+    Only a holder of ``single_writer`` may attach it for writing.
 
     Raises ``NothingPublished`` when it is to be read and does not exist, ``LakeUnusable`` when it cannot be opened.
     """
@@ -86,6 +92,8 @@ def attach_published(
         load_extension(connection, "postgres_scanner")
     else:
         raise LakeUnusable(f"{CATALOG_VARIABLE}: write sqlite:<path> or postgres:<connection string>.")
+    if version is not None:
+        options.append(f"SNAPSHOT_VERSION {version:d}")
     if not read_only:
         home.published.mkdir(parents=True, exist_ok=True)
     _attach(connection, PUBLISHED, alias, catalog, data_folder(home, PUBLISHED), options, read_only)

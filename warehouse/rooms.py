@@ -90,6 +90,16 @@ ROOMS: tuple[Room, ...] = (
         nullable_key=("valid_from",),
     ),
     Room(
+        "citizen_marital_states",
+        "golden.citizen_marital_states",
+        ("citizen_id", "state_number"),
+        _texts("citizen_id")
+        | {"state_number": WHOLE}
+        | _texts("marital_status", "spouse_citizen_id")
+        | {"valid_from": DAY, "valid_to": DAY}
+        | _texts("source_system", "source_record_id"),
+    ),
+    Room(
         "citizen_events",
         "golden.citizen_events",
         ("event_id",),

@@ -85,6 +85,11 @@ SELECT citizen_id, spouse_citizen_id AS related_citizen_id, 'spouse' AS relation
     NULL::DATE AS valid_to, 'marriage' AS source_system
 FROM golden.citizens;
 
+CREATE TABLE golden.citizen_marital_states AS
+SELECT citizen_id, 1::INTEGER AS state_number, 'married' AS marital_status, spouse_citizen_id,
+    DATE '1990-05-01' AS valid_from, NULL::DATE AS valid_to, 'marriage' AS source_system, '1' AS source_record_id
+FROM golden.citizens;
+
 CREATE TABLE golden.citizen_events AS
 SELECT md5('event ' || citizen_id) AS event_id, citizen_id, 'marriage' AS event_type, DATE '1990-05-01' AS event_date,
     'day' AS date_precision, 'marriage' AS source_system, i::VARCHAR AS source_record_id,
