@@ -129,28 +129,28 @@ def describe_evidence(
 
 _FACTS = f"""
 WITH wanted AS (SELECT DISTINCT source_system, source_table, source_record_id FROM records)
-SELECT DISTINCT source_system, source_table, source_record_id, 'event' AS kind, event_type AS word,
+SELECT DISTINCT w.source_system, w.source_table, w.source_record_id, 'event' AS kind, event_type AS word,
     event_date AS first_day, event_date AS last_day, date_precision, NULL::DECIMAL(14, 2) AS yuan
-FROM wanted INNER JOIN {PUBLISHED}.{SCHEMA}.citizen_events USING (source_system, source_record_id)
+FROM wanted AS w INNER JOIN {PUBLISHED}.{SCHEMA}.citizen_events USING (source_system, source_record_id)
 WHERE list_contains({list(EVENT_WORDS)}, event_type)
 UNION ALL
-SELECT source_system, source_table, source_record_id, 'benefit', benefit, min(benefit_month), max(benefit_month),
+SELECT w.source_system, w.source_table, w.source_record_id, 'benefit', benefit, min(benefit_month), max(benefit_month),
     'month', sum(amount_yuan)
-FROM wanted INNER JOIN {PUBLISHED}.{SCHEMA}.benefit_months USING (source_system, source_record_id)
+FROM wanted AS w INNER JOIN {PUBLISHED}.{SCHEMA}.benefit_months USING (source_system, source_record_id)
 GROUP BY ALL
 UNION ALL
-SELECT source_system, source_table, source_record_id, 'stay', institution_id, checked_in_on, checked_out_on, 'day',
-    subsidy_month_yuan
-FROM wanted INNER JOIN {PUBLISHED}.{SCHEMA}.bed_stays USING (source_system, source_record_id)
-WHERE source_table = 'bed_stay'
+SELECT w.source_system, w.source_table, w.source_record_id, 'stay', institution_id, checked_in_on, checked_out_on,
+    'day', subsidy_month_yuan
+FROM wanted AS w INNER JOIN {PUBLISHED}.{SCHEMA}.bed_stays USING (source_system, source_record_id)
+WHERE w.source_table = 'bed_stay'
 UNION ALL
-SELECT source_system, source_table, source_record_id, 'visit', kind, visited_on, visited_on, 'day', subsidy_yuan
-FROM wanted INNER JOIN {PUBLISHED}.{SCHEMA}.care_visits USING (source_system, source_record_id)
-WHERE source_table = 'care_visit'
+SELECT w.source_system, w.source_table, w.source_record_id, 'visit', kind, visited_on, visited_on, 'day', subsidy_yuan
+FROM wanted AS w INNER JOIN {PUBLISHED}.{SCHEMA}.care_visits USING (source_system, source_record_id)
+WHERE w.source_table = 'care_visit'
 UNION ALL
-SELECT source_system, source_table, source_record_id, 'member', is_insured::VARCHAR, household_month, household_month,
-    'month', NULL
-FROM wanted INNER JOIN {PUBLISHED}.{SCHEMA}.household_members USING (source_system, source_record_id)
+SELECT w.source_system, w.source_table, w.source_record_id, 'member', is_insured::VARCHAR, household_month,
+    household_month, 'month', NULL
+FROM wanted AS w INNER JOIN {PUBLISHED}.{SCHEMA}.household_members USING (source_system, source_record_id)
 ORDER BY ALL
 """
 
