@@ -94,7 +94,9 @@ def _records(found: Explanation) -> str:
         cells = "".join(f"<td>{escape(record.values.get(field, ''))}</td>" for record in records)
         word = agreements.get(field, "")
         agreement = (
-            f"<td class='{_COLOURS.get(word, 'soft')}'>{word} {AGREEMENTS_IN_CHINESE[word]}</td>" if word else ""
+            f"<td class='{_COLOURS.get(word, 'soft')}'>{word} {AGREEMENTS_IN_CHINESE[word]}</td>"
+            if word
+            else "<td></td>" * bool(agreements)
         )
         rows.append(f"<tr><td class='field'>{field} {FIELDS_IN_CHINESE[field]}</td>{cells}{agreement}</tr>")
     title = "Records 记录" if len(records) > 1 else "The record 记录"

@@ -111,8 +111,8 @@ _LINKS: dict[str, tuple[str, str]] = {
         "所在记录已撤销；撤销的记录不能独立成人，也未并入他人。",
     ),
     "too little to tell who this is": (
-        "It says too little to tell who this is, and no candidate weighs enough.",
-        "信息太少，无法判断是谁，也没有候选人达到标准。",
+        "It says too little to tell who this is, and no candidate could be taken for certain.",
+        "信息太少，无法判断是谁，也没有可以确定的候选人。",
     ),
     "decision of a person": ("A person decided this link.", "由人工判定。"),
 }
