@@ -210,7 +210,8 @@ def volume_rule(room: Room, parameters: Mapping[str, object]) -> list[Rule]:
         "SELECT count(*) AS rows_now FROM {batch} HAVING ${previous_rows} >= ${volume_rows_at_least}"
         " AND count(*) < ${previous_rows} * ${volume_floor}"
     )
-    severity = Severity.WARNING if room.name in ("findings", "citizen_redirects") else Severity.CRITICAL
+    is_bound_to_change = room.comes_and_goes or room.name in ("findings", "citizen_redirects")
+    severity = Severity.WARNING if is_bound_to_change else Severity.CRITICAL
     meaning = "The table holds at least half as many rows as it did when last published."
     kwargs = {"unexpected_rows_query": _query(str(_filled("rules.py", "volume_holds", sql, parameters)))}
     return [Rule(f"{room.name}.volume_holds", room.name, None, severity, meaning, ROWS, kwargs)]

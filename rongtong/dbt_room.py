@@ -17,6 +17,7 @@ from typing import Any
 
 from rongtong.console import ProgressCallback
 from warehouse.home import PROJECT, Home
+from warehouse.pseudonym import FOLDER_VARIABLE
 
 # The unions read whatever staging has built, so they need an invocation after it: dbt cannot order what it learns to
 # exist only at run time.
@@ -26,7 +27,7 @@ ROOMS: dict[str, list[list[str]]] = {
         ["--select", "int_*__unioned"],
     ],
     "golden": [["--select", "path:models/intermediate", "path:models/golden", "--exclude", "int_*__unioned"]],
-    "findings": [["--select", "path:models/findings"]],
+    "findings": [["--select", "path:models/findings", "path:models/handovers"]],
 }
 
 
@@ -53,6 +54,7 @@ def build_room(
         "RONGTONG_WORK_FILE": str(home.work_file(run_id)),
         "RONGTONG_TEMP_FOLDER": str(folder / "temp"),
         "RONGTONG_DBT_TARGET": str(home.root / "dbt"),
+        FOLDER_VARIABLE: str(home.root),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
     }

@@ -32,8 +32,8 @@ class Room:
 
     ``key`` names the columns that identify a row; ``has_unique_key`` is false for tables in which several rows may
     share it (``key`` then only narrows the comparison of an old row with a new one); ``nullable_key`` names the key
-    columns that may be empty. ``ids`` are the columns that a report may show to point at a row: ids only, never a value
-    of a person.
+    columns that may be empty. ``comes_and_goes``: a list of work, whose rows vanish when it is done. ``ids`` are the
+    columns that a report may show to point at a row: ids only, never a value of a person.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Room:
     lake: str = PUBLISHED
     has_unique_key: bool = True
     nullable_key: tuple[str, ...] = ()
+    comes_and_goes: bool = False
 
     @property
     def id_columns(self) -> tuple[str, ...]:
@@ -172,6 +173,28 @@ ROOMS: tuple[Room, ...] = (
         _texts("indicator", "managing_district") | {"month": DAY, "value": SHARE} | _texts("unit"),
     ),
     Room(
+        "handover_microgrid_tasks",
+        "handovers.handover_microgrid_tasks",
+        ("task_id",),
+        _texts("task_id", "person_id", "managing_district", "kind") | {"due_on": DAY},
+        comes_and_goes=True,
+    ),
+    Room(
+        "handover_after_death",
+        "handovers.handover_after_death",
+        ("task_id",),
+        _texts("task_id", "person_id", "managing_district", "action", "detail")
+        | {"death_date": DAY}
+        | _texts("death_date_precision"),
+        comes_and_goes=True,
+    ),
+    Room(
+        "handover_city_aggregates",
+        "handovers.handover_city_aggregates",
+        ("indicator", "month"),
+        _texts("indicator") | {"month": DAY, "value": SHARE} | _texts("unit"),
+    ),
+    Room(
         "payment_reconciliation",
         "golden.payment_reconciliation",
         ("managing_district", "delivered_month"),
@@ -236,6 +259,13 @@ ROOMS: tuple[Room, ...] = (
         | _texts("rule"),
         lake=RESTRICTED,
         has_unique_key=False,
+    ),
+    Room(
+        "handover_pseudonyms",
+        "handovers.handover_pseudonyms",
+        ("recipient", "person_id"),
+        _texts("recipient", "person_id", "citizen_id"),
+        lake=RESTRICTED,
     ),
     Room(
         "finding_evidence",

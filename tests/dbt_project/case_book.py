@@ -613,7 +613,8 @@ def build(cases: list[Case], folder: Path, *, as_of: str = AS_OF, run_id: str = 
     return path
 
 
-BEHIND_STAGING = ("resource_type:seed", "path:models/intermediate", "path:models/golden", "path:models/findings")
+BUILT_ROOMS = ("intermediate", "golden", "findings", "handovers")
+BEHIND_STAGING = ("resource_type:seed", *(f"path:models/{room}" for room in BUILT_ROOMS))
 
 
 def build_with_dbt(
@@ -625,6 +626,7 @@ def build_with_dbt(
         "RONGTONG_WORK_FILE": str(path),
         "RONGTONG_DBT_TARGET": str(folder / "target"),
         "RONGTONG_TEMP_FOLDER": str(folder / "temp"),
+        "RONGTONG_HANDOVER_KEY_FOLDER": str(folder),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
     arguments = [

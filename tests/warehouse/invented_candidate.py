@@ -17,6 +17,7 @@ CREATE SCHEMA golden;
 CREATE SCHEMA findings;
 CREATE SCHEMA identity;
 CREATE SCHEMA intermediate;
+CREATE SCHEMA handovers;
 
 CREATE TEMP TABLE people AS
 SELECT
@@ -165,6 +166,25 @@ CREATE TABLE findings.kpi_monthly AS
 SELECT 'deaths' AS indicator, d AS managing_district, DATE '2025-06-01' AS month, v::DOUBLE AS value,
     'persons' AS unit
 FROM (VALUES ('510100', 12), ('510104', 7), ('510105', NULL)) AS t(d, v);
+
+CREATE TABLE handovers.handover_pseudonyms AS
+SELECT 'microgrid' AS recipient, sha256('microgrid ' || citizen_id) AS person_id, citizen_id
+FROM people WHERE NOT is_dead
+UNION ALL
+SELECT 'one_stop', sha256('one_stop ' || citizen_id), citizen_id FROM people WHERE is_dead;
+
+CREATE TABLE handovers.handover_microgrid_tasks AS
+SELECT md5('task ' || person_id) AS task_id, person_id, '510104' AS managing_district, 'weekly_visit' AS kind,
+    DATE '2026-01-25' AS due_on
+FROM handovers.handover_pseudonyms WHERE recipient = 'microgrid';
+
+CREATE TABLE handovers.handover_after_death AS
+SELECT md5('task ' || person_id) AS task_id, person_id, '510104' AS managing_district, 'stop_benefit' AS action,
+    'old_age_allowance' AS detail, DATE '2025-06-15' AS death_date, 'day' AS death_date_precision
+FROM handovers.handover_pseudonyms WHERE recipient = 'one_stop';
+
+CREATE TABLE handovers.handover_city_aggregates AS
+SELECT indicator, month, value, unit FROM findings.kpi_monthly WHERE managing_district = '510100' AND value IS NOT NULL;
 
 CREATE TABLE golden.citizen_identifiers AS
 SELECT citizen_id, 'id_no' AS identifier_kind, id_no AS identifier_value, 'marriage' AS source_system FROM people

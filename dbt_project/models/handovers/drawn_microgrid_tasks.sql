@@ -1,0 +1,50 @@
+-- One row per citizen and kind of task for the grid worker in the week of the run; not published, it names citizens.
+--
+-- weekly_visit: a key target at home, nobody knows a death of, without a visit in this week so far.
+-- verify_life: a lead of payments or care after a death that is linked by probability only: somebody has to look.
+with week as (
+
+    select {{ week_of(as_of()) }} as week_start, {{ moved(week_of(as_of()), 'day', 6) }} as week_end
+
+),
+
+visits as (
+
+    select r.citizen_id, min(r.managing_district) as managing_district
+    from {{ ref('int_care_registrations__linked') }} as r
+    where r.is_due_visits
+    group by r.citizen_id
+
+),
+
+lives as (
+
+    select f.citizen_id, min(coalesce(c.managing_district, c.hukou_district)) as managing_district
+    from {{ ref('findings') }} as f
+    inner join {{ ref('int_citizens__described') }} as c on f.citizen_id = c.citizen_id
+    inner join {{ ref('int_deaths__judged') }} as d on f.citizen_id = d.citizen_id
+    where f.state = 'needs_identity_review' and f.rule like '%after_death' and not d.is_certain
+    group by f.citizen_id
+
+)
+
+select v.citizen_id, v.managing_district, 'weekly_visit' as kind, week.week_end as due_on
+from visits as v
+cross join week
+where not exists (select 1 from {{ ref('int_deaths__judged') }} as d where d.citizen_id = v.citizen_id)
+    and not exists (
+        select 1 from {{ ref('care_visits') }} as c
+        where c.citizen_id = v.citizen_id and c.visited_on between week.week_start and week.week_end
+    )
+    and not exists (
+        select 1 from {{ ref('bed_stays') }} as s
+        where s.citizen_id = v.citizen_id
+            and s.checked_in_on <= week.week_end
+            and coalesce(s.checked_out_on, {{ far_future() }}) >= week.week_start
+    )
+
+union all
+
+select lives.citizen_id, lives.managing_district, 'verify_life', week.week_end
+from lives
+cross join week
