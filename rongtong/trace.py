@@ -328,6 +328,7 @@ __all__ = [
     "Statement",
     "TraceUnknown",
     "attribute_of",
+    "find_places",
     "note_access",
     "published_cell",
     "shown_value",
