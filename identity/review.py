@@ -21,10 +21,7 @@ from warehouse.duck import connect
 
 MENTIONS = "work.intermediate.int_mentions__unioned"
 OPEN_QUESTION = "the evidence does not suffice"
-FIELDS = (
-    "name", "raw_name", "id_no", "damaged_id_no", "other_document_no", "birth_date", "sex", "phones", "address",
-    "hukou_district", "managing_district", "bank_account", "household_key", "said_on",
-)  # fmt: skip
+FIELDS = ("name", "id_no", "birth_date", "sex", "phones", "address")
 
 
 class NoSuchPair(LookupError):
@@ -43,16 +40,6 @@ class Waiting:
     mentions: int
     usefulness: float
     reopened: str | None
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two records: its mention key, its values, and who else is named beside it."""
-
-    mention_key: str
-    values: dict[str, Any]
-    citizen_id: str | None
-    beside: tuple[str, ...]
 
 
 @contextmanager
@@ -145,28 +132,13 @@ def find_pair(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[str, st
     return str(found[0]), str(found[1])
 
 
-def read_side(connection: duckdb.DuckDBPyConnection, mention_key: str) -> Side:
-    """One record with its values, its citizen and the names beside it on its records and in its household."""
+def read_values(connection: duckdb.DuckDBPyConnection, mention_key: str) -> dict[str, Any]:
+    """What one record says of its person, by field. Raises ``NoSuchPair``."""
     relation = connection.execute(f"SELECT {', '.join(FIELDS)} FROM {MENTIONS} WHERE mention_key = ?", [mention_key])
-    names = [column[0] for column in relation.description]
     row = relation.fetchone()
     if row is None:
         raise NoSuchPair(f"review: the last run holds no mention {mention_key}; see review next.")
-    citizen = connection.execute(
-        "SELECT citizen_id FROM work.identity.mention_links WHERE mention_key = ?", [mention_key]
-    ).fetchone()
-    beside = connection.execute(
-        f"""
-        SELECT DISTINCT o.role || ' ' || o.name FROM {MENTIONS} AS m JOIN {MENTIONS} AS o
-            ON o.mention_key <> m.mention_key AND o.name IS NOT NULL
-            AND (o.record_key = m.record_key OR o.household_key = m.household_key AND o.said_on = m.said_on)
-        WHERE m.mention_key = ? ORDER BY 1 LIMIT 12
-        """,
-        [mention_key],
-    ).fetchall()
-    return Side(
-        mention_key, dict(zip(names, row, strict=True)), citizen[0] if citizen else None, tuple(r[0] for r in beside)
-    )
+    return dict(zip((column[0] for column in relation.description), row, strict=True))
 
 
 def agreement(left: Any, right: Any) -> str:

@@ -116,7 +116,7 @@ def explain(
     if as_json:
         print(json.dumps(found.as_dict(), ensure_ascii=False, default=str))
         return
-    _print_explanation(Reporter().console, found)
+    print_explanation(Reporter().console, found)
     if html is not None:
         print(html)
 
@@ -128,7 +128,8 @@ _VERDICTS = {
 }
 
 
-def _print_explanation(console: Console, found: reasons.Explanation) -> None:
+def print_explanation(console: Console, found: reasons.Explanation) -> None:
+    """Say an explanation on a terminal: the verdict, each reason, both records, and the weights as bars."""
     console.print(f"{_VERDICTS[found.verdict]}  {' '.join(found.citizens)}")
     for reason in found.reasons:
         count = f"{reason.mentions:,} mentions 条提及: " if reason.mentions > 1 else ""

@@ -14,15 +14,15 @@ from typing import Annotated, Any
 
 import duckdb
 import typer
-from rich import box
-from rich.table import Table
 
 from identity.citizen_id import LedgerUnusable
 from identity.decisions import VERDICTS, Decision, DecisionRefused, history, record, revoke
+from identity.explain import explain
 from identity.mention import MentionsUnusable
-from identity.review import MENTIONS, NoSuchPair, Waiting, agreement, find_pair, open_review, queue, read_side
+from identity.review import MENTIONS, NoSuchPair, Waiting, find_pair, open_review, queue, read_values
 from rongtong import steps
 from rongtong.console import Reporter, complain
+from rongtong.identity_commands import print_explanation
 from rongtong.show_rows import print_rows
 from warehouse.access_log import note_access
 from warehouse.home import Home
@@ -32,11 +32,6 @@ SHEET_COLUMNS = (
     "pair_id", "verdict", "author", "reason", "question", "match_weight", "mention_key_l", "mention_key_r",
     "name_l", "name_r", "id_no_l", "id_no_r", "birth_date_l", "birth_date_r", "sex_l", "sex_r", "phones_l", "phones_r",
     "address_l", "address_r",
-)  # fmt: skip
-SHOWN = (
-    ("name", "姓名"), ("id_no", "证件号码"), ("damaged_id_no", "受损号码"), ("other_document_no", "其他证件"),
-    ("birth_date", "出生日期"), ("sex", "性别"), ("phones", "电话"), ("address", "地址"), ("hukou_district", "户籍区"),
-    ("managing_district", "管理区"), ("bank_account", "账号"), ("household_key", "家庭"), ("said_on", "记录日期"),
 )  # fmt: skip
 
 review = typer.Typer(
@@ -50,15 +45,20 @@ By = Annotated[str | None, typer.Option("--by", help="Who decides; default: your
 Why = Annotated[str, typer.Option("--why", help="The reason, for example what was seen in which file.")]
 
 
-@contextmanager
-def _desk(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The queue of the last run; troubles become one sentence and an exit code."""
+def _work_file(home: Home) -> Path:
     last = steps.last_run(home)
     if last is None:
         complain("review: nothing was run yet; make a run first.")
         raise typer.Exit(FAILED)
+    return home.work_file(last.run_id)
+
+
+@contextmanager
+def _desk(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The queue of the last run; troubles become one sentence and an exit code."""
+    work_file = _work_file(home)
     try:
-        with open_review(home.work_file(last.run_id), home.identity) as connection:
+        with open_review(work_file, home.identity) as connection:
             yield connection
     except (MentionsUnusable, LedgerUnusable) as trouble:
         complain(str(trouble))
@@ -116,84 +116,13 @@ def show(
     home = Home.from_environment()
     with _desk(home) as connection:
         keys = find_pair(connection, pair)
-        sides = tuple(read_side(connection, key) for key in keys)
-        weights = _weights(connection, *keys)
+    found = explain(_work_file(home), ",".join(keys), reveal=reveal)
     if reveal:
         note_access(home, home.identity, "review show", keys)
-    fields = {
-        name: {"agreement": agreement(sides[0].values[name], sides[1].values[name])}
-        | ({"left": _plain(sides[0].values[name]), "right": _plain(sides[1].values[name])} if reveal else {})
-        for name, _ in SHOWN
-    }
     if as_json:
-        said = {"mention_keys": keys, "citizens": [side.citizen_id for side in sides], "fields": fields}
-        print(json.dumps(said | {"weights": weights}, ensure_ascii=False))
+        print(json.dumps(found.as_dict(), ensure_ascii=False, default=str))
         return
-    console = Reporter().console
-    console.print(_side_by_side(keys, sides, fields, reveal=reveal))
-    if weights:
-        console.print(_waterfall(weights))
-    if not reveal:
-        console.print("[dim]values of persons: add --reveal (the look is noted)[/]")
-
-
-def _side_by_side(keys: tuple[str, str], sides: tuple[Any, ...], fields: dict[str, Any], *, reveal: bool) -> Table:
-    table = Table(
-        box=box.SIMPLE_HEAD, title_justify="left", title="Two records, one person? 是同一人吗", pad_edge=False
-    )
-    table.add_column("field 字段", no_wrap=True)
-    for key in keys:
-        table.add_column(key, overflow="fold")
-    table.add_column("agreement")
-    colours = {"same": "green", "partly": "yellow", "differs": "red"}
-    for name, chinese in SHOWN:
-        word = fields[name]["agreement"]
-        if word == "none":
-            continue
-        values = (fields[name]["left"], fields[name]["right"]) if reveal else ("", "")
-        colour = colours.get(word, "dim")
-        table.add_row(f"{name} {chinese}", *values, f"[{colour}]{word}[/]")
-    if reveal:
-        table.add_row("beside 同案", *("\n".join(side.beside) for side in sides), "")
-    table.add_row("citizen 公民", *(side.citizen_id or "unresolved" for side in sides), "")
-    return table
-
-
-def _plain(value: Any) -> str:
-    if value is None:
-        return ""
-    return "、".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _weights(connection: duckdb.DuckDBPyConnection, left: str, right: str) -> dict[str, float]:
-    """Bits of every comparison of the pair, and what it started from; empty when the pair was never compared."""
-    found = connection.execute(
-        "SELECT * FROM work.identity.scored_pairs WHERE least(mention_key_l, mention_key_r) = least(?, ?)"
-        " AND greatest(mention_key_l, mention_key_r) = greatest(?, ?)",
-        [left, right, left, right],
-    )
-    names = [column[0] for column in found.description]
-    row = found.fetchone()
-    if row is None:
-        return {}
-    said = dict(zip(names, row, strict=True))
-    bits = {name.removeprefix("weight_"): float(said[name]) for name in names if name.startswith("weight_")}
-    return {"prior": said["match_weight"] - sum(bits.values()), **bits, "total": said["match_weight"]}
-
-
-def _waterfall(weights: dict[str, float]) -> Table:
-    """Bars from where the weights before it end: right of the middle speaks for one person, left against."""
-    table = Table(box=box.SIMPLE_HEAD, title_justify="left", title="Weights in bits 证据权重", pad_edge=False)
-    for heading, justify in (("evidence", "left"), ("bits", "right"), ("", "left")):
-        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # rich's own literals
-    reach = max(abs(value) for value in weights.values()) or 1.0
-    for name, bits in weights.items():
-        if bits == 0 and name not in ("prior", "total"):
-            continue
-        width = round(abs(bits) / reach * 18)
-        bar = f"[green]{'█' * width}[/]" if bits >= 0 else f"[red]{'█' * width}[/]"
-        table.add_row(name, f"{bits:+.1f}", f"{'':18}{bar}" if bits >= 0 else f"{'':{18 - width}}{bar}")
-    return table
+    print_explanation(Reporter().console, found)
 
 
 @review.command()
@@ -280,8 +209,14 @@ def export(
     Reporter().say(f"{len(rows):,} pairs in {file}; fill in verdict ({', '.join(VERDICTS)}), author and reason")
 
 
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    return "、".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _sheet_row(connection: duckdb.DuckDBPyConnection, pair: Waiting) -> list[str]:
-    left, right = (read_side(connection, key).values for key in (pair.mention_key_l, pair.mention_key_r))
+    left, right = (read_values(connection, key) for key in (pair.mention_key_l, pair.mention_key_r))
     said: dict[str, Any] = asdict(pair) | {"question": pair.reopened or pair.reason, "reason": ""}
     for name, value in left.items():
         said[f"{name}_l"], said[f"{name}_r"] = _plain(value), _plain(right[name])

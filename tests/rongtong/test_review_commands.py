@@ -38,19 +38,19 @@ def test_the_queue_names_records_and_no_values_and_the_most_useful_pair_comes_fi
 def test_values_are_shown_only_when_asked_for_and_the_look_is_noted(
     home: Path, rongtong: Any, waiting: list[dict[str, Any]]
 ) -> None:
-    pair = waiting[0]["pair_id"]
-    fields = rongtong(home, "review", "show", pair, "--json").json["fields"]
-    assert set(fields["name"]) == {"agreement"}
+    pair = waiting[0]
+    masked = rongtong(home, "review", "show", pair["pair_id"], "--json").json
+    assert {record["mention_key"] for record in masked["records"]} == {pair["mention_key_l"], pair["mention_key_r"]}
+    assert masked["agreements"]
     assert not (home / "identity" / "access.jsonl").exists()
-    revealed = rongtong(home, "review", "show", pair, "--json", "--reveal").json["fields"]
-    assert revealed["name"]["left"]
+    revealed = rongtong(home, "review", "show", pair["pair_id"], "--json", "--reveal").json
+    name = revealed["records"][0]["values"]["name"]
+    assert name != masked["records"][0]["values"]["name"]
     line = json.loads((home / "identity" / "access.jsonl").read_text().splitlines()[-1])
-    assert line["action"] == "review show"
-    assert line["rows"] == 2
-    page = rongtong(home, "review", "show", pair)
-    assert "Two records, one person" in page.out
-    assert "Weights in bits" in page.out
-    assert revealed["name"]["left"] not in page.out
+    assert (line["action"], line["rows"]) == ("review show", 2)
+    page = rongtong(home, "review", "show", pair["pair_id"])
+    assert pair["mention_key_l"] in page.out
+    assert name not in page.out
 
 
 def test_a_decided_pair_leaves_the_queue_until_the_decision_is_revoked(
