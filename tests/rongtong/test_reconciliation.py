@@ -1,4 +1,4 @@
-"""Payments by district and month are the districts' control totals less what is named beside them, in a published run."""
+"""Payments by district and month are the control totals less what is named beside them, in a published run."""
 
 from __future__ import annotations
 
