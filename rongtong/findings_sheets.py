@@ -34,7 +34,6 @@ from warehouse.lake import open_restricted
 from warehouse.rooms import RESTRICTED, SCHEMA
 from warehouse.worklist import (
     Decision,
-    Noted,
     Selection,
     State,
     note_access,
@@ -381,16 +380,3 @@ def _without_contradictions(
     fit = [row for row in rows if len(results[row[2].finding]) == 1]
     reason = f"other rows give another {RESULT} for the same lead; return one of them."
     return fit, [RefusedRow(file, row, reason) for file, row, decision in rows if len(results[decision.finding]) > 1]
-
-
-__all__ = [
-    "Noted",
-    "RefusedRow",
-    "SheetUnusable",
-    "TakenIn",
-    "WrittenSheet",
-    "district_names",
-    "export_sheets",
-    "read_persons",
-    "take_in_sheets",
-]
