@@ -97,7 +97,8 @@ FILE_PROVENANCE = {
 }  # fmt: skip
 WHAT_BECAME_OF_ROWS = {
     "deliveries": "delivery_id varchar, source_system varchar, entity varchar, district varchar,"
-    " delivered_month varchar, version integer, state varchar, rows_read bigint, rows_accepted bigint, rows_quarantined bigint,"
+    " delivered_month varchar, version integer, state varchar, rows_read bigint, rows_accepted bigint,"
+    " rows_quarantined bigint,"
     " rows_superseded bigint, rows_duplicate bigint, control_rows bigint, control_sum decimal(18, 2),"
     " received_at timestamptz",
     "quarantine": "source_system varchar, entity varchar, delivery_id varchar, row_json varchar",
