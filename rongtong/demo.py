@@ -24,13 +24,23 @@ from simulation.systems.start import RunningSystems, start_systems
 from warehouse import history
 from warehouse.home import PROJECT, Home
 
-FAILED, REFUSED = 1, 3
+FAILED, WRONG_USE, REFUSED = 1, 2, 3
 WEB_START_SECONDS = 180
 
 
 def city_folder(home: Home, persons: int, seed: int) -> Path:
     """Where the demo city of this size and seed lies; another city is another folder."""
     return home.demo / f"city-{persons}-{seed}"
+
+
+def why_home_is_taken(home: Home, persons: int, seed: int) -> str | None:
+    """One sentence when the home holds what something else than this city has landed: two cities never mix."""
+    if city_folder(home, persons, seed).exists() or not home.landing.exists() or not any(home.landing.iterdir()):
+        return None
+    return (
+        f"demo: {home.root} holds what another city, or sources of your own, have landed; "
+        f"name a home of its own, for example RONGTONG_HOME=./var-{persons}-{seed}."
+    )
 
 
 def prepare_city(home: Home, persons: int, seed: int, reporter: Reporter) -> dict[str, Any]:
@@ -67,6 +77,9 @@ def _leave_on_terminate() -> None:
 
 def run_demo(home: Home, persons: int, seed: int, *, score_it: bool) -> int:
     """The headless demo; returns the exit code of the command."""
+    if (taken := why_home_is_taken(home, persons, seed)) is not None:
+        complain(taken)
+        return WRONG_USE
     _leave_on_terminate()
     reporter = Reporter()
     began = time.monotonic()
@@ -117,6 +130,9 @@ def _through_airflow(home: Home, connections: dict[str, str], as_of: str, report
 
 def run_web_interface(home: Home, persons: int, seed: int, port: int) -> int:
     """Start the city and Airflow's services, tell where to look, and stay until Ctrl-C; then stop both."""
+    if (taken := why_home_is_taken(home, persons, seed)) is not None:
+        complain(taken)
+        return WRONG_USE
     _leave_on_terminate()
     reporter = Reporter()
     prepare_city(home, persons, seed, reporter)
