@@ -84,6 +84,9 @@ Json = Annotated[
 @app.command()
 def land(
     sources: Annotated[list[str] | None, typer.Argument(help="Sources to land; default: all.")] = None,
+    reconcile: Annotated[
+        bool, typer.Option("--reconcile", help="Read everything and compare all keys now, whenever that is due.")
+    ] = False,
 ) -> None:
     """Land sources: extract, judge every row, keep a receipt. What is wrong with one does not stop the others."""
     home = Home.from_environment()
@@ -93,7 +96,7 @@ def land(
         complain(f"there is no source named {', '.join(unknown)}; the sources are {', '.join(known)}.")
         raise typer.Exit(WRONG_USE)
     reporter = Reporter()
-    results = steps.land_sources(home, sources or known, reporter)
+    results = steps.land_sources(home, sources or known, reporter, reconcile=reconcile)
     reporter.console.print(summary.landing_table(results), soft_wrap=False)
     if any(result.error for result in results):
         raise typer.Exit(FAILED)

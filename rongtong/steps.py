@@ -70,9 +70,12 @@ def parse_day(text: str) -> date:
     return datetime.strptime(text, "%Y-%m-%d").date()
 
 
-def land_source(home: Home, name: str, uri: str | None, progress: ProgressCallback | None = None) -> LandingResult:
+def land_source(
+    home: Home, name: str, uri: str | None, progress: ProgressCallback | None = None, *, reconcile: bool = False
+) -> LandingResult:
     """Land one source through the connection ``uri`` (none: from the environment).
 
+    ``reconcile``: read everything and compare all keys now, whenever that would be due.
     Rows that an owner corrected before are corrected again where the same faulty row came again. What is wrong comes
     back as ``error`` of the result, one sentence; nothing of a failed landing is visible.
     """
@@ -80,18 +83,18 @@ def land_source(home: Home, name: str, uri: str | None, progress: ProgressCallba
         connection = Connection.from_environment(name) if uri is None else Connection.from_uri(name, uri)
     except SourceError as error:
         return LandingResult(name, load_id=None, error=str(error))
-    result = land(name, connection, home, progress=progress)
+    result = land(name, connection, home, progress=progress, reconcile=reconcile)
     if result.error is None and (home.landing / name / CORRECTIONS).exists():
         replay(home, name)
     return result
 
 
-def land_sources(home: Home, names: list[str], reporter: Reporter) -> list[LandingResult]:
+def land_sources(home: Home, names: list[str], reporter: Reporter, *, reconcile: bool = False) -> list[LandingResult]:
     """Land each source; one that fails is complained about and does not stop the others."""
     results = []
     for name in names:
         with reporter.step(f"landing {name}") as progress:
-            result = land_source(home, name, None, progress)
+            result = land_source(home, name, None, progress, reconcile=reconcile)
         if result.error:
             complain(result.error)
         for sentence in _worth_reading(result):
