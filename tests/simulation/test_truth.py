@@ -10,7 +10,14 @@ import pytest
 from simulation.allowance import LIVING, NURSING, OLD_AGE, PRICE, TEKUN, URBAN, Paid, covered_months
 from simulation.calendar import birthday_after, day, month_of
 from simulation.tables import Frame
-from simulation.truth import Case, exclusive_benefits, join_months, join_weeks, same_benefit_two_districts
+from simulation.truth import (
+    Case,
+    exclusive_benefits,
+    join_months,
+    join_weeks,
+    paid_by_two_numbers,
+    same_benefit_two_districts,
+)
 
 MARCH = int(month_of(np.array([day(2025, 3)]))[0])
 
@@ -24,10 +31,11 @@ def paid(**columns: list[object]) -> Paid:
     base: dict[str, list[object]] = {
         "person": [1] * count, "household": [-1] * count, "benefit": [OLD_AGE] * count, "district": ["510104"] * count,
         "folder": [2] * count, "first": [MARCH] * count, "months": [1] * count, "payment_no": ["p"] * count,
-        "counts": [True] * count, "record": ["r"] * count,
+        "counts": [True] * count, "record": ["r"] * count, "name": ["甲"] * count, "number": [""] * count,
+        "account": [""] * count, "sound": [True] * count,
     }  # fmt: skip
     numbers = {name: np.array(values) for name, values in (base | columns).items()}
-    for name in ("district", "payment_no", "record"):
+    for name in ("district", "payment_no", "record", "name", "number", "account"):
         numbers[name] = numbers[name].astype(object)
     return Paid(**numbers)
 
@@ -38,6 +46,7 @@ def covered(rows: list[tuple[int, int, int, int, str]]) -> Frame:
     return {
         "person": np.array(person), "household": np.full(len(rows), -1), "benefit": np.array(benefit),
         "month": np.array(month), "fen": np.array(fen), "district": np.array(district, dtype=object),
+        "sound": np.full(len(rows), True),
     }  # fmt: skip
 
 
@@ -103,6 +112,29 @@ def test_same_benefit_in_two_districts(
 def test_exclusive_benefits(benefits: list[int], fires: bool) -> None:
     rows = [(1, benefit, 5, 100, "510104") for benefit in benefits]
     assert bool(exclusive_benefits(covered(rows))) is fires
+
+
+def test_a_finding_whose_payee_nobody_can_tell_is_not_certain() -> None:
+    rows = covered([(1, OLD_AGE, 5, 9, "510104"), (1, OLD_AGE, 5, 7, "510105")])
+    rows["sound"] = np.array([True, False])
+    assert [case.certain for case in same_benefit_two_districts(rows)] == [False]
+
+
+ONE, OTHER = "510122196907086086", "510122196706179315"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "found"),
+    [
+        pytest.param([ONE, ONE, OTHER, OTHER], {1: True}, id="each number on several payments"),
+        pytest.param([ONE, ONE, OTHER], {1: False}, id="one of them once"),
+        pytest.param([ONE, ONE, ONE[:15] + "000"], {}, id="a tail of noughts"),
+        pytest.param([ONE, ONE.lower(), ""], {}, id="one number and none"),
+    ],
+)
+def test_who_is_paid_by_two_numbers(numbers: list[object], found: dict[int, bool]) -> None:
+    rows = paid(fen=[1] * len(numbers), number=numbers, account=["62"] * len(numbers))
+    assert paid_by_two_numbers(rows) == found
 
 
 def test_who_was_born_on_a_leap_day_turns_eighty_on_a_leap_day_or_the_first_of_march() -> None:
