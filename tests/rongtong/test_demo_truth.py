@@ -10,8 +10,11 @@ import pytest
 from simulation.city import build_city, finalise_truth
 from simulation.score import Score, score
 from simulation.systems.start import start_systems
+from warehouse.home import PROJECT
 
-FLOORS = ("benefit_after_death", "undeclared_marriage", "same_benefit_two_districts", "weekly_visit_missed")
+RULES = sorted(
+    path.stem.removeprefix("fnd_") for path in (PROJECT / "dbt_project" / "models" / "findings").glob("fnd_*.sql")
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def test_identity_finds_who_is_who(result: Score) -> None:
     assert result.citizens_invented == 0
 
 
-@pytest.mark.parametrize("rule", FLOORS)
+@pytest.mark.parametrize("rule", RULES)
 def test_the_rule_finds_its_leads_and_accuses_nobody_else(result: Score, rule: str) -> None:
     judged = result.rule(rule)
     assert judged.precision >= 0.98, judged

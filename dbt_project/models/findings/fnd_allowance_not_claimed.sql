@@ -8,7 +8,8 @@
 -- Absence is proven only where no payment may be the person's: a payment of the allowance in the person's district (a
 -- zone pays on the land of its statutory districts), to a payee of the same name whom identity could not tell, is taken
 -- for theirs. A person who is not certain is not said to be unpaid where anybody of the name is paid there, nor beside a
--- certain citizen of the same surname, birth date and district, who may well be the same person.
+-- certain citizen of the same surname, birth date and district, who may well be the same person. Nobody is called living
+-- beside a death in the district that identity could not be certain of and that fits by name or birth date.
 -- Traps: the dead who were never cremated; people who moved away without a word.
 with statements as (
 
@@ -38,6 +39,17 @@ certain_citizens as (
     from {{ ref('int_citizens__described') }} as c
     inner join certainties as e on c.citizen_id = e.citizen_id and e.is_certain
     where c.birth_date is not null and c.hukou_district is not null and c.name is not null
+
+),
+
+doubtful_deaths as (
+
+    select distinct m.name, m.birth_date, m.birth_date_precision, m.hukou_district
+    from {{ ref('int_events__unioned') }} as d
+    inner join {{ ref('int_mentions__unioned') }} as m on d.mention_key = m.mention_key
+    left join {{ source('identity', 'mention_links') }} as l on d.mention_key = l.mention_key
+    where d.event_type in ('death', 'cremation') and not coalesce(d.is_withdrawn, false)
+        and not coalesce(l.is_certain, false) and m.name is not null and m.hukou_district is not null
 
 ),
 
@@ -76,6 +88,18 @@ cases as (
             where n.name = c.name
                 and n.district in (c.hukou_district, c.managing_district)
                 and (n.is_unresolved or not coalesce(e.is_certain, false))
+        )
+        and not exists (
+            select 1
+            from doubtful_deaths as u
+            where u.hukou_district = c.hukou_district
+                and (
+                    (u.birth_date_precision = 'day' and u.birth_date = c.birth_date and substr(u.name, 1, 1) = substr(c.name, 1, 1))
+                    or (
+                        u.name = c.name
+                        and (u.birth_date is null or extract(year from u.birth_date) = extract(year from c.birth_date))
+                    )
+                )
         )
         and (
             coalesce(e.is_certain, false)
