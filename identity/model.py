@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from splink import SettingsCreator, block_on
-from splink import comparison_level_library as cll
-from splink import comparison_library as cl
+from typing import TYPE_CHECKING, Any
 
 from identity.comparisons import COMPARED_COLUMNS, COMPARISONS
+
+if TYPE_CHECKING:
+    from splink import SettingsCreator
 
 PARAMETERS = Path(__file__).parent / "parameters"
 
@@ -87,6 +86,11 @@ def level_number(comparison: str, level: str) -> int:
 
 def splink_settings(parameters: Parameters) -> SettingsCreator:
     """Splink settings over the node columns ``COMPARED_COLUMNS``; pairs are registered, so no blocking rules."""
+    # Here, because it takes half a second that a command without linking need not wait.
+    from splink import SettingsCreator, block_on
+    from splink import comparison_level_library as cll
+    from splink import comparison_library as cl
+
     parameters.check()
     odds = 2**parameters.prior_weight
     comparisons: list[Any] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import duckdb
-from splink import DuckDBAPI, Linker
 
 from identity import thresholds
 from identity.comparisons import COMPARED_COLUMNS, COMPARISONS
@@ -42,6 +41,9 @@ def create_comparable_nodes(connection: duckdb.DuckDBPyConnection) -> None:
 
 def score_pairs(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -> None:
     """Create ``scored_pairs`` from ``pairs``: match_weight, and its gamma_ and weight_ per comparison."""
+    # Here, because it takes half a second that a command without linking need not wait.
+    from splink import DuckDBAPI, Linker
+
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE compared_nodes AS

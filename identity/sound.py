@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import duckdb
 import pyarrow as pa
-from pypinyin import Style, pinyin
 
 # Characters that read differently as a surname.
 SURNAME_READINGS = {
@@ -30,6 +29,9 @@ def read_names(names: list[str]) -> pa.Table:
     Readings are joined without spaces and without tones; what is not Han is kept in lower case. A dotted or Latin
     name has its first segment in the place of the surname.
     """
+    # Here, because its dictionaries take a quarter of a second that a command without linking need not wait.
+    from pypinyin import Style, pinyin
+
     letters = sorted({letter for name in names for letter in name})
     reading = {
         letter: found[0].lower() if (found := pinyin(letter, style=Style.NORMAL, errors="default")[0]) else letter

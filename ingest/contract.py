@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from jsonschema import Draft202012Validator
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 SCHEMA_FILE = Path(__file__).with_name("contract.schema.json")
 QUARANTINE, NOTICE = "quarantine", "notice"
@@ -267,6 +269,9 @@ def read_contract(folder: Path) -> Contract:
 
 @cache
 def _validator() -> Draft202012Validator:
+    # Here, because it takes a quarter of a second that a command without contracts need not wait.
+    from jsonschema import Draft202012Validator
+
     return Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
 
 

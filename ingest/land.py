@@ -11,10 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 from ingest.connection import Connection
-from ingest.contract import ContractError
+from ingest.contract import DATABASE, FILES, HTTP, PYTHON, ContractError
 from ingest.errors import SourceError
-from ingest.land_files import land_files
-from ingest.land_records import land_database, land_http, land_python
 from ingest.landing_folder import LandingFolder
 from ingest.load import Load, read_clock
 from ingest.progress import Progress, tell_nobody
@@ -40,6 +38,17 @@ class LandingResult:
             "deliveries": len(self.receipts),
             "deliveries_refused": sum(receipt.state == "refused" for receipt in self.receipts),
         } | {name: sum(getattr(receipt, name) for receipt in self.receipts) for name in names}
+
+
+def _connector(kind: str) -> Callable[[Load], None]:
+    """The landing step of a kind of source. Imported here: a command that lands nothing need not wait for clients."""
+    if kind == FILES:
+        from ingest.land_files import land_files
+
+        return land_files
+    from ingest.land_records import land_database, land_http, land_python
+
+    return {DATABASE: land_database, HTTP: land_http, PYTHON: land_python}[kind]
 
 
 def land(
@@ -68,9 +77,7 @@ def land(
         with folder.writing():
             name = folder.next_load_id()
             load = Load(contract, reached, folder, name, progress or tell_nobody, reconcile, clock)
-            {"database": land_database, "http": land_http, "files": land_files, "python": land_python}[contract.kind](
-                load
-            )
+            _connector(contract.kind)(load)
     except (SourceError, ContractError) as error:
         load_id, receipts = (None, []) if load is None else (load.load_id, load.receipts)
         return LandingResult(source, load_id, tuple(receipts), str(error))

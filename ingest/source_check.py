@@ -30,7 +30,6 @@ from ingest.database import SourceDatabase
 from ingest.errors import SourceError
 from ingest.files.folder import DeliveryFolder, LocalFolder, RawStore
 from ingest.files.layout import layout_of
-from ingest.files.sftp import SftpFolder
 from ingest.http_api import fetch
 from ingest.judge import judge, quote_name, register_functions
 from ingest.land_files import land_files
@@ -241,6 +240,9 @@ def _look_into_folder(contract: Contract, connection: Connection, raw: RawStore)
     if connection.kind == "file":
         folder = LocalFolder(contract.source, connection.path, raw)
     elif connection.kind == "sftp":
+        # Here, because its cryptography takes half a second that a local folder need not wait.
+        from ingest.files.sftp import SftpFolder
+
         folder = SftpFolder(contract.source, connection, raw)
     else:
         raise SourceError(

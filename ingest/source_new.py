@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pypinyin import lazy_pinyin
-
 from ingest import source_profile as looks
 from ingest.contract import DATABASE, FILES, HTTP, SCHEMA_FILE, read_contract
 from ingest.files.layout import fold
@@ -196,6 +194,9 @@ def _name_field(header: str, known: dict[str, str], taken: set[str]) -> str:
     name = known.get(fold(header))
     if name is None:
         spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", header)
+        # Here, because its dictionaries take a quarter of a second that other commands need not wait.
+        from pypinyin import lazy_pinyin
+
         sounds = "_".join(lazy_pinyin(spaced))
         name = re.sub(r"[^a-z0-9]+", "_", sounds.lower()).strip("_") or "column"
     if not name[0].isalpha() or name in RESERVED:

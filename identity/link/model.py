@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
-from splink import DuckDBAPI, Linker, SettingsCreator, block_on
-from splink import comparison_level_library as cll
-from splink import comparison_library as cl
 
 from identity.link.settings import Comparison, Configuration
 
@@ -41,6 +38,10 @@ def shares(values: list[float]) -> tuple[float, ...]:
 
 
 def _splink_comparison(comparison: Comparison, parameters: Parameters) -> Any:
+    # Here, because it takes half a second that a command without linking need not wait.
+    from splink import comparison_level_library as cll
+    from splink import comparison_library as cl
+
     levels: list[Any] = [cll.CustomLevel(comparison.unknown, "unknown").configure(is_null_level=True)]
     for level, m, u in zip(
         comparison.levels, parameters.m[comparison.name], parameters.u[comparison.name], strict=True
@@ -55,6 +56,8 @@ def compare(
 ) -> None:
     """Let Splink compare the nodes of ``pairs`` (left_node, right_node): table ``into`` with gamma_ and weights."""
     odds = 2**parameters.prior_weight
+    from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+
     settings = SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="node",

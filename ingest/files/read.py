@@ -23,7 +23,6 @@ from ingest.files import csv_file
 from ingest.files.delivered import FileChunk, FileFacts, FileRefusedError
 from ingest.files.folder import DeliveryFolder, Fetched, Listed, LocalFolder, RawStore
 from ingest.files.layout import EntityLayout, FileLayout, layout_of
-from ingest.files.sftp import SftpFolder
 from ingest.files.sheet import Cells, SheetRows, add_up, pack_json, read_rows
 from ingest.files.workbook import WorkbookReader
 from ingest.floors import check_floor, mend_floor
@@ -55,6 +54,9 @@ def read_deliveries(
     if connection.kind == "file":
         folder = LocalFolder(contract.source, connection.path, raw)
     elif connection.kind == "sftp":
+        # Here, because its cryptography takes half a second that a local folder need not wait.
+        from ingest.files.sftp import SftpFolder
+
         folder = SftpFolder(contract.source, connection, raw)
     else:
         raise SourceError(
