@@ -58,7 +58,8 @@ def marks(home: Home) -> set[str]:
 def marks_seen(connection: duckdb.DuckDBPyConnection) -> set[str]:
     """The runs whose rows are seen in one transaction, table after table."""
     connection.execute("BEGIN")
-    seen = {connection.execute(f"SELECT max(run_id) FROM {PUBLISHED}.civil.runs").fetchall()[0][0]}
+    last = f"SELECT arg_max(run_id, started_at) FROM {PUBLISHED}.civil.runs"
+    seen = {connection.execute(last).fetchall()[0][0]}
     for table, column in MARKS.items():
         seen |= {
             row[0] for row in connection.execute(f"SELECT DISTINCT {column} FROM {PUBLISHED}.civil.{table}").fetchall()
