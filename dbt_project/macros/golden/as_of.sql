@@ -27,6 +27,6 @@
 {% macro parameter_names() -%}
     {{ return([
         'grace_months', 'recheck_months', 'checkout_grace_days', 'old_age_years', 'late_entry_days', 'claim_months',
-        'several_records', 'several_systems', 'suppression_floor', 'figure_months'
+        'several_records', 'suppression_floor', 'figure_months'
     ]) }}
 {%- endmacro %}
