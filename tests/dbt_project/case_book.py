@@ -224,6 +224,16 @@ class WorkFile:
         key = self.mention(
             case, fact["of"], record, "deceased", link=fact.get("link", "certain"), is_withdrawn=void, **own
         )
+        if "handled_by" in fact:
+            handler = self.mention(case, fact["handled_by"], record, "handler", is_withdrawn=void)
+            self.add(
+                "relations",
+                mention_key=key,
+                related_mention_key=handler,
+                relation=fact["relation"],
+                is_withdrawn=void,
+                source_system=record["source_system"],
+            )
         for event_type, date in (("death", fact.get("on")), ("cremation", fact.get("cremated"))):
             if date is not None or event_type == "death":
                 event_date, precision = partial_date(date)

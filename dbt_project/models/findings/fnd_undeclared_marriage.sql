@@ -5,7 +5,8 @@
 -- head's latest marital event (as known on the day of the run) is a marriage that is still open, the marriage was made in
 -- that month or before, and the spouse is not known dead.
 -- Lawful: mode single_person; a later divorce, annulment or death of the spouse (a death linked only by probability
--- is enough: nobody is accused on a marriage that has probably ended); months after the head's own death.
+-- is enough, and so is a funeral that the head arranged as the spouse of the deceased, whoever that is: nobody is accused
+-- on a marriage that has probably ended); months after the head's own death.
 -- Amount: what the household was paid for those months.
 -- Traps: court divorces are in no silo; a re-issued certificate restates a marriage, perhaps of another province.
 with last_states as (
@@ -16,13 +17,28 @@ with last_states as (
 
 ),
 
+buried_spouses as (
+
+    select l.citizen_id, max(e.event_date) as event_date
+    from {{ ref('int_relations__unioned') }} as r
+    inner join {{ source('identity', 'mention_links') }} as l on r.related_mention_key = l.mention_key
+    inner join {{ ref('int_events__unioned') }} as e
+        on r.mention_key = e.mention_key and e.event_type in ('death', 'cremation')
+    where r.relation = 'spouse' and l.citizen_id is not null
+        and not coalesce(r.is_withdrawn, false) and not coalesce(e.is_withdrawn, false)
+    group by l.citizen_id
+
+),
+
 married as (
 
     select
         s.citizen_id, s.happened_on, s.is_certain, s.source_system, s.source_table, s.source_record_id
     from last_states as s
     left join {{ ref('int_deaths__judged') }} as d on s.partner_citizen_id = d.citizen_id
-    where s.marital_code = '20' and d.citizen_id is null
+    left join buried_spouses as b
+        on s.citizen_id = b.citizen_id and b.event_date >= coalesce(s.happened_on, {{ far_past() }})
+    where s.marital_code = '20' and d.citizen_id is null and b.citizen_id is null
 
 ),
 
