@@ -15,6 +15,8 @@ import pytest
 def home(published: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("review") / "var"
     shutil.copytree(published.home, folder)
+    # Other tests may have looked at values on the home that was copied.
+    (folder / "identity" / "access.jsonl").unlink(missing_ok=True)
     return folder
 
 
