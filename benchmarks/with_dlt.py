@@ -17,6 +17,7 @@ os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERRO
 backend, uri, folder = sys.argv[1:]
 os.environ["DLT_DATA_DIR"] = f"{folder}/state"
 
+# dlt reads its settings while it is imported.
 import dlt  # noqa: E402
 from adbc_driver_postgresql import dbapi  # noqa: E402
 from dlt.sources.sql_database import sql_table  # noqa: E402

@@ -54,7 +54,7 @@ def name_content(head: bytes) -> str | None:
     return None
 
 
-def _find_encoding(data: Delivered, file: str) -> tuple[str, str | None]:
+def _find_encoding(data: Delivered, file: str, block_bytes: int = BLOCK_BYTES) -> tuple[str, str | None]:
     """The encoding that fits all bytes strictly, and the text when it is a single block.
 
     Raises ``FileRefusedError`` when none fits.
@@ -68,7 +68,7 @@ def _find_encoding(data: Delivered, file: str) -> tuple[str, str | None]:
         attempts = [*_utf_16_without_mark(data[: 1 << 16]), "utf-8", "gb18030"]
     furthest = 0
     for encoding in attempts:
-        broken_at, text = _try_encoding(data, encoding)
+        broken_at, text = _try_encoding(data, encoding, block_bytes)
         if broken_at is None:
             return encoding, text
         furthest = max(furthest, broken_at)
@@ -79,27 +79,27 @@ def _find_encoding(data: Delivered, file: str) -> tuple[str, str | None]:
     )
 
 
-def _try_encoding(data: Delivered, encoding: str) -> tuple[int | None, str | None]:
+def _try_encoding(data: Delivered, encoding: str, block_bytes: int) -> tuple[int | None, str | None]:
     """Where the bytes stop to fit an encoding, counted from 0; None when they fit to the end. And a short text."""
     text = ""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
-    for start in range(0, max(len(data), 1), BLOCK_BYTES):
-        block = data[start : start + BLOCK_BYTES]
+    for start in range(0, max(len(data), 1), block_bytes):
+        block = data[start : start + block_bytes]
         try:
-            text = decoder.decode(block, final=start + BLOCK_BYTES >= len(data))
+            text = decoder.decode(block, final=start + block_bytes >= len(data))
         except UnicodeDecodeError as error:
             # The decoder may have kept the first bytes of a character from the block before.
             return start + len(block) - len(error.object) + error.start, None
-    return None, text if len(data) <= BLOCK_BYTES else None
+    return None, text if len(data) <= block_bytes else None
 
 
-def _decode(data: Delivered, encoding: str, whole: str | None) -> Iterator[str]:
+def _decode(data: Delivered, encoding: str, whole: str | None, block_bytes: int) -> Iterator[str]:
     """The text in blocks, without a mark at its start. ``whole``: the text, where it is decoded already."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     is_first = True
-    for start in range(0, len(data), BLOCK_BYTES):
-        block = data[start : start + BLOCK_BYTES]
-        text = decoder.decode(block, final=start + BLOCK_BYTES >= len(data)) if whole is None else whole
+    for start in range(0, len(data), block_bytes):
+        block = data[start : start + block_bytes]
+        text = decoder.decode(block, final=start + block_bytes >= len(data)) if whole is None else whole
         if encoding == "gb18030" and any(letter in text for letter in map(chr, _EDITION_2022)):
             text = text.translate(_EDITION_2022)
         yield text.removeprefix("\ufeff") if is_first else text
@@ -166,8 +166,11 @@ def _refuse_open_quote(text: str, first_row: int, file: str) -> None:
             ) from error
 
 
-def read_cells(data: Delivered, entity: EntityLayout, layout: FileLayout, file: str) -> tuple[list[Cells], str]:
-    """The cells of a delimited text as one sheet, and its encoding. Beside the cells, a few blocks are held at a time.
+def read_cells(
+    data: Delivered, entity: EntityLayout, layout: FileLayout, file: str, *, block_bytes: int = BLOCK_BYTES
+) -> tuple[list[Cells], str]:
+    """The cells of a delimited text as one sheet, and its encoding. Beside the cells, a few blocks of ``block_bytes``
+    are held at a time.
 
     Raises ``FileRefusedError`` for another kind of file, an unreadable encoding, no header, or an open quotation mark.
     """
@@ -176,10 +179,10 @@ def read_cells(data: Delivered, entity: EntityLayout, layout: FileLayout, file: 
         raise FileRefusedError(
             "wrong_kind", f"{file} is {kind} and not delimited text; export it as CSV and drop it again."
         )
-    encoding, whole = _find_encoding(data, file)
+    encoding, whole = _find_encoding(data, file, block_bytes)
     if data[-2:] == bytes(2) or (data[-1:] == bytes(1) and not encoding.startswith("utf-16")):
         raise FileRefusedError("truncated", f"{file} ends in zero bytes, it was not written to its end; drop it again.")
-    texts = _decode(data, encoding, whole)
+    texts = _decode(data, encoding, whole, block_bytes)
     text = next(texts, "")
     for more in texts:
         text += more

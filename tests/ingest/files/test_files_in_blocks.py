@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 
-import pytest
 from district_folder import MEMBER, member, text
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.files import csv_file
+from ingest.files.csv_file import read_cells
 from ingest.files.delivered import FileRefusedError
 from ingest.files.layout import layout_of
 from ingest.registry import read_source
@@ -19,26 +17,20 @@ from ingest.registry import read_source
 LAYOUT = layout_of(read_source("allowance"))
 ENTITY = LAYOUT.entities["member"]
 ENCODINGS = ["utf-8", "utf-8-sig", "gb18030", "utf-16"]
-QUIET = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+QUIET = settings(max_examples=150, deadline=None)
 Read = tuple[str, list[tuple[int, list[str | None]]]]
 
 
-def read(content: bytes, block: int, monkeypatch: pytest.MonkeyPatch) -> Read:
+def read_in(content: bytes, block: int) -> Read:
     """Encoding and rows by number; or the code and sentence of the refusal."""
-    monkeypatch.setattr(csv_file, "BLOCK_BYTES", block)
     try:
-        ((cells,), encoding) = csv_file.read_cells(content, ENTITY, LAYOUT, "a.csv")
+        ((cells,), encoding) = read_cells(content, ENTITY, LAYOUT, "a.csv", block_bytes=block)
     except FileRefusedError as refused:
         return f"{refused.code}: {refused}", []
     columns = [column.to_pylist() for column in cells.columns]
     rows = {int(number): list(row) for number, *row in zip(cells.row_numbers, *columns, strict=True)}
     rows |= {number: [cell or None for cell in row] for number, row in cells.ragged.items()}
     return encoding, sorted(rows.items())
-
-
-@pytest.fixture
-def read_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes, int], Read]:
-    return lambda content, block: read(content, block, monkeypatch)
 
 
 @QUIET
@@ -51,7 +43,7 @@ def read_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes, int], Read]:
     block=st.integers(1, 60),
 )
 def test_blocks_of_any_size_give_the_rows_that_pythons_reader_gives(
-    read_in: Callable[[bytes, int], Read], rows: list[list[str]], encoding: str, line_end: str, block: int
+    rows: list[list[str]], encoding: str, line_end: str, block: int
 ) -> None:
     # Python quotes a line feed only where it ends a line.
     quoting = csv.QUOTE_ALL if line_end == "\r" else csv.QUOTE_MINIMAL
@@ -75,13 +67,13 @@ def _fill(row: list[str]) -> list[str | None]:
     block=st.integers(1, 60),
 )
 def test_a_malformed_text_is_refused_or_read_alike_in_blocks_of_any_size(
-    read_in: Callable[[bytes, int], Read], body: bytes, encoding: str, block: int
+    body: bytes, encoding: str, block: int
 ) -> None:
     content = text([MEMBER, member()], encoding) + body
     assert read_in(content, block) == read_in(content, 1 << 20)
 
 
-def test_a_broken_byte_is_named_by_its_place_whatever_the_blocks(read_in: Callable[[bytes, int], Read]) -> None:
+def test_a_broken_byte_is_named_by_its_place_whatever_the_blocks() -> None:
     content = text([MEMBER, *[member("张三")] * 40]) + b"\xff\xff"
     said = {read_in(content, block)[0] for block in (7, 64, 1 << 20)}
     assert len(said) == 1
