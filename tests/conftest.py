@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from rongtong.cli import main
 from simulation.city import build_city, finalise_truth
 from simulation.systems.start import RunningSystems, start_systems
 from warehouse.home import PROJECT
@@ -94,3 +95,29 @@ def published(city: City, tmp_path_factory: pytest.TempPathFactory) -> Published
 def rongtong() -> Any:
     """The command line: ``rongtong(home, *arguments, connections=None, project=PROJECT)`` returns how it ended."""
     return run_command
+
+
+@pytest.fixture
+def rongtong_inside(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
+    """The same inside this process, for many small questions: the program's start costs more than they do.
+
+    ``rongtong_inside(home, *arguments, connections=None, width=200)``.
+    """
+
+    def run(home: Path, *arguments: str, connections: dict[str, str] | None = None, width: int = 200) -> Ended:
+        with monkeypatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")]:
+                patch.delenv(name)
+            for name, value in ({"RONGTONG_HOME": str(home), "COLUMNS": str(width)} | (connections or {})).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["rongtong", *arguments])
+            capfd.readouterr()
+            try:
+                main()
+                code: Any = 0
+            except SystemExit as ended:
+                code = ended.code or 0
+            said = capfd.readouterr()
+        return Ended(code, said.out, said.err)
+
+    return run

@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 import shutil
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
 
-from rongtong.cli import main
 from rongtong.findings_sheets import RESULT_WORDS
 from rongtong.lead_words import RULE_WORDS, STATE_WORDS
 from warehouse.home import PROJECT, Home
 from warehouse.lake import open_published, open_restricted
 from warehouse.worklist import State
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 @pytest.fixture
@@ -47,27 +30,12 @@ def home(published: Any, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def findings(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """``findings(*arguments, width=200)``: the command line inside this process, on the copied home."""
-
-    def run(*arguments: str, width: int = 200) -> Ended:
-        with monkeypatch.context() as patch:
-            patch.setenv("RONGTONG_HOME", str(home))
-            patch.setenv("COLUMNS", str(width))
-            patch.setattr(sys, "argv", ["rongtong", "findings", *arguments])
-            capfd.readouterr()
-            try:
-                main()
-                code: Any = 0
-            except SystemExit as ended:
-                code = ended.code or 0
-            said = capfd.readouterr()
-        return Ended(code, said.out, said.err)
-
-    return run
+def findings(home: Path, rongtong_inside: Any) -> Callable[..., Any]:
+    """``findings(*arguments, width=200)`` on the copied home."""
+    return lambda *arguments, width=200: rongtong_inside(home, "findings", *arguments, width=width)
 
 
-def leads_of(findings: Callable[..., Ended], *narrowed: str) -> list[dict[str, Any]]:
+def leads_of(findings: Callable[..., Any], *narrowed: str) -> list[dict[str, Any]]:
     listed = findings("list", "--limit", "100000", "--json", *narrowed).json
     assert listed["total"] == len(listed["findings"])
     found: list[dict[str, Any]] = listed["findings"]
@@ -91,7 +59,7 @@ def test_every_rule_and_state_has_words() -> None:
     assert {word: STATE_WORDS[state] for word, state in RESULT_WORDS.items()} == {word: word for word in RESULT_WORDS}
 
 
-def test_the_list_fits_eighty_columns_is_narrowed_and_names_nobody(home: Path, findings: Callable[..., Ended]) -> None:
+def test_the_list_fits_eighty_columns_is_narrowed_and_names_nobody(home: Path, findings: Callable[..., Any]) -> None:
     leads = leads_of(findings)
     assert len(leads) > 50
     assert [lead["severity"] for lead in leads] == sorted(lead["severity"] for lead in leads)
@@ -113,7 +81,7 @@ def test_the_list_fits_eighty_columns_is_narrowed_and_names_nobody(home: Path, f
 
 
 def test_a_lead_is_shown_with_what_its_records_say_and_names_only_when_revealed(
-    home: Path, findings: Callable[..., Ended]
+    home: Path, findings: Callable[..., Any]
 ) -> None:
     lead = leads_of(findings, "--rule", "benefit_after_death")[0]
     shown = findings("show", lead["finding_id"][:8])
@@ -140,7 +108,7 @@ def test_a_lead_is_shown_with_what_its_records_say_and_names_only_when_revealed(
     assert "people" not in as_json
 
 
-def test_what_people_do_is_listed_at_once(findings: Callable[..., Ended]) -> None:
+def test_what_people_do_is_listed_at_once(findings: Callable[..., Any]) -> None:
     first, second, third = (lead["finding_id"] for lead in leads_of(findings)[:3])
     sent = findings("dispatch", first[:8], second, "--to", "510104", "--by", "li")
     assert sent.out == f"{first[:8]}  candidate → dispatched\n{second[:8]}  candidate → dispatched\n"
@@ -174,7 +142,7 @@ def test_what_people_do_is_listed_at_once(findings: Callable[..., Ended]) -> Non
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_wrong_use_and_failure_are_one_sentence_with_their_exit_code(
-    arguments: tuple[str, ...], code: int, said: str, findings: Callable[..., Ended]
+    arguments: tuple[str, ...], code: int, said: str, findings: Callable[..., Any]
 ) -> None:
     ended = findings(*arguments)
     assert ended.code == code, ended.out + ended.err
@@ -182,7 +150,7 @@ def test_wrong_use_and_failure_are_one_sentence_with_their_exit_code(
     assert "Traceback" not in ended.err
 
 
-def test_an_unlawful_step_is_refused_in_one_sentence(findings: Callable[..., Ended]) -> None:
+def test_an_unlawful_step_is_refused_in_one_sentence(findings: Callable[..., Any]) -> None:
     lead = leads_of(findings)[0]["finding_id"]
     assert findings("decide", lead, "rejected", "--by", "wang", "--why", "no").code == 0
     refused = findings("decide", lead, "confirmed", "--by", "wang", "--why", "yes")
@@ -193,7 +161,7 @@ def test_an_unlawful_step_is_refused_in_one_sentence(findings: Callable[..., End
     )
 
 
-def test_before_a_run_has_published_there_is_no_list(home: Path, findings: Callable[..., Ended]) -> None:
+def test_before_a_run_has_published_there_is_no_list(home: Path, findings: Callable[..., Any]) -> None:
     shutil.rmtree(home / "published")
     for arguments in (("list",), ("show", "0123456789"), ("export", str(home / "out"))):
         ended = findings(*arguments)
@@ -216,7 +184,7 @@ def fill(path: Path, rows: dict[int, tuple[Any, ...]]) -> None:
 
 
 @pytest.fixture
-def exported(home: Path, findings: Callable[..., Ended], tmp_path: Path) -> tuple[Path, list[str]]:
+def exported(home: Path, findings: Callable[..., Any], tmp_path: Path) -> tuple[Path, list[str]]:
     """The workbook of the district with most leads, and the lead of each of its rows from row 2 on."""
     counts: dict[str, int] = {}
     for lead in leads_of(findings):
@@ -231,7 +199,7 @@ def exported(home: Path, findings: Callable[..., Ended], tmp_path: Path) -> tupl
 
 
 def test_a_workbook_can_be_read_and_filled_in(
-    home: Path, findings: Callable[..., Ended], exported: tuple[Path, list[str]], tmp_path: Path
+    home: Path, findings: Callable[..., Any], exported: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
     path, ids = exported
     sheet = openpyxl.load_workbook(path).worksheets[0]
@@ -256,7 +224,7 @@ def test_a_workbook_can_be_read_and_filled_in(
 
 
 def test_a_returned_workbook_is_taken_in_once_and_wrong_rows_are_refused_one_by_one(
-    findings: Callable[..., Ended], exported: tuple[Path, list[str]]
+    findings: Callable[..., Any], exported: tuple[Path, list[str]]
 ) -> None:
     path, ids = exported
     assert len(ids) >= 12
@@ -316,7 +284,7 @@ def all_states() -> tuple[str, ...]:
     return tuple(argument for state in State for argument in ("--state", state.value))
 
 
-def test_a_workbook_of_another_kind_is_refused_whole(findings: Callable[..., Ended], tmp_path: Path) -> None:
+def test_a_workbook_of_another_kind_is_refused_whole(findings: Callable[..., Any], tmp_path: Path) -> None:
     path = tmp_path / "other.xlsx"
     book = openpyxl.Workbook()
     book.active.append(["姓名", "核查结果"])
@@ -326,7 +294,7 @@ def test_a_workbook_of_another_kind_is_refused_whole(findings: Callable[..., End
     assert "has no header row with 线索编号" in " ".join(ended.err.split())
 
 
-def test_an_export_can_note_that_leads_were_dispatched(findings: Callable[..., Ended], tmp_path: Path) -> None:
+def test_an_export_can_note_that_leads_were_dispatched(findings: Callable[..., Any], tmp_path: Path) -> None:
     chosen = ("--rule", "care_after_death")
     before = [lead for lead in leads_of(findings, *chosen) if lead["managing_district"]]
     ended = findings("export", str(tmp_path / "out"), *chosen, "--dispatch-by", "li")

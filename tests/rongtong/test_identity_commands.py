@@ -115,18 +115,10 @@ def test_the_table_of_agreement_is_whole_in_eighty_columns(published: Any, city:
     assert any(line.split()[:2] == ["role", "deceased"] for line in lines)
 
 
-def test_a_labelled_sample_gives_an_estimate_that_holds_the_truth(
-    published: Any, city: Any, rongtong: Any, tmp_path: Path
-) -> None:
-    file = tmp_path / "sample.csv"
-    assert rongtong(published.home, "evaluate", "--sample", "150", "--out", str(file)).code == 0
-    with connect() as connection:
-        persons = dict(
-            connection.execute(
-                "SELECT concat_ws('/', source_system, source_table, source_record_id, role), person_id"
-                f" FROM '{city.truth / 'mentions.parquet'}'"
-            ).fetchall()
-        )
+def label_a_sample(rongtong: Any, home: Path, file: Path, seed: int, persons: dict[str, int | None]) -> None:
+    """Draw a sample of 150 pairs and label it as the truth has it."""
+    drawn = rongtong(home, "evaluate", "--sample", "150", "--out", str(file), "--seed", str(seed))
+    assert drawn.code == 0, drawn.err
     with file.open(encoding="utf-8-sig", newline="") as text:
         rows = list(csv.DictReader(text))
     for row in rows:
@@ -136,15 +128,32 @@ def test_a_labelled_sample_gives_an_estimate_that_holds_the_truth(
         writer = csv.DictWriter(text, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    said = rongtong(published.home, "evaluate", "--labels", str(file), "--json").json
-    truth = rongtong(published.home, "evaluate", "--truth", str(city.truth / "mentions.parquet"), "--json").json
+
+
+def test_labelled_samples_give_estimates_that_hold_the_truth(
+    published: Any, city: Any, rongtong: Any, tmp_path: Path
+) -> None:
+    """Citizen ids are random, so are the pairs drawn, and an interval of 95 % may miss: two of three must hold."""
+    mentions = city.truth / "mentions.parquet"
+    with connect() as connection:
+        persons = dict(
+            connection.execute(
+                "SELECT concat_ws('/', source_system, source_table, source_record_id, role), person_id"
+                f" FROM '{mentions}'"
+            ).fetchall()
+        )
+    truth = rongtong(published.home, "evaluate", "--truth", str(mentions), "--json").json
     precision = truth["scores"]["with a citizen"][0]["pairwise"]["precision"]
-    # An interval of 95 % may miss by a hair where nearly all is right.
-    assert said["precision"]["low"] - 0.001 <= precision <= said["precision"]["high"]
-    kept = published.home / "identity" / "estimate.json"
-    assert json.loads(kept.read_text(encoding="utf-8"))["precision"] == said["precision"]
+    kept, held = published.home / "identity" / "estimate.json", 0
+    for seed in (1, 2, 3):
+        file = tmp_path / f"sample{seed}.csv"
+        label_a_sample(rongtong, published.home, file, seed, persons)
+        said = rongtong(published.home, "evaluate", "--labels", str(file), "--json").json
+        held += said["precision"]["low"] <= precision <= said["precision"]["high"]
+        assert json.loads(kept.read_text(encoding="utf-8"))["precision"] == said["precision"]
     # Other tests run the gate on this home.
     kept.unlink()
+    assert held >= 2
 
 
 @pytest.mark.parametrize("arguments", [(), ("--sample", "20"), ("--truth", "a.csv", "--labels", "b.csv")])

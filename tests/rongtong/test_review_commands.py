@@ -21,6 +21,12 @@ def home(published: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def rongtong(rongtong_inside: Any) -> Any:
+    """The command line inside this process."""
+    return rongtong_inside
+
+
+@pytest.fixture
 def waiting(home: Path, rongtong: Any) -> list[dict[str, Any]]:
     ended = rongtong(home, "review", "next", "--json", "--limit", "50")
     assert ended.code == 0, ended.err
