@@ -32,8 +32,17 @@ COUNTS = {
         select date_trunc('month', event_date)::date, count(distinct source_record_id), count(distinct source_record_id)
         from golden.citizen_events where event_type = 'marriage' group by 1""",
     "deaths": """
-        select date_trunc('month', death_date)::date, count(*), count(*) from golden.citizens
-        where death_date_precision <> 'year' group by 1""",
+        select date_trunc('month', died_on)::date, count(*), count(*) from (
+            select death_date as died_on from golden.citizens where death_date_precision <> 'year'
+            union all
+            -- The dead whom nobody could tell, once a record: a stated day or month first, else the cremation.
+            select coalesce(max(event_date) filter (event_type = 'death'), max(event_date))
+            from intermediate.int_events__unioned as e
+            left join identity.mention_links as l using (mention_key)
+            where event_type in ('death', 'cremation') and not coalesce(is_withdrawn, false) and l.citizen_id is null
+            group by mention_key
+            having coalesce(max(date_precision) filter (event_type = 'death' and event_date is not null), 'day') <> 'year'
+        ) group by 1""",
     "cremations": """
         select date_trunc('month', event_date)::date, count(distinct source_record_id), count(distinct source_record_id)
         from golden.citizen_events where event_type = 'cremation' group by 1""",
