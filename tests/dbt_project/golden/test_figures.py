@@ -41,7 +41,8 @@ COUNTS = {
             left join identity.mention_links as l using (mention_key)
             where event_type in ('death', 'cremation') and not coalesce(is_withdrawn, false) and l.citizen_id is null
             group by mention_key
-            having coalesce(max(date_precision) filter (event_type = 'death' and event_date is not null), 'day') <> 'year'
+            having
+                coalesce(max(date_precision) filter (event_type = 'death' and event_date is not null), 'day') <> 'year'
         ) group by 1""",
     "cremations": """
         select date_trunc('month', event_date)::date, count(distinct source_record_id), count(distinct source_record_id)
