@@ -458,15 +458,18 @@ def two_open_marriages(evidence: Evidence) -> list[Span]:
             weddings[woman].append((when, marriage, man, bool(acts.woman_sound[row])))
         elif acts.kind[row] in (IB, IX):
             ended[marriage] = min(when, ended.get(marriage, when))
+    # Of a marriage annulled later it can be said that it overlapped, and that it never was: listed as uncertain.
+    annulled = set(acts.marriage[acts.kind == IX].tolist())
     spans = []
     for person, list_of in weddings.items():
         list_of.sort()
-        for (_, marriage, spouse, sound), (when, _, _, sound_too) in zip(list_of, list_of[1:], strict=False):
+        for (_, marriage, spouse, sound), (when, other, _, sound_too) in zip(list_of, list_of[1:], strict=False):
             over = ended.get(marriage, when + 1) <= when
             buried = deaths.is_recorded[spouse] and people.death[spouse] <= when
             if not over and not (buried and deaths.is_certain[spouse]):
                 last = min(ended.get(marriage, NEVER), NEVER)
-                spans.append(Span("two_open_marriages", person, -1, when, last, 0, sound and sound_too and not buried))
+                certain = sound and sound_too and not buried and not {marriage, other} & annulled
+                spans.append(Span("two_open_marriages", person, -1, when, last, 0, certain))
     return spans
 
 
@@ -541,7 +544,7 @@ def confused_numbers(evidence: Evidence, as_of: int) -> list[Span]:
         for row in rows
     ]
     twice = {row: False for row in np.flatnonzero(people.old_number != "").tolist()} | paid_by_two_numbers(
-        evidence.paid
+        evidence.paid, people.number.tolist()
     )
     return spans + [
         Span("one_person_two_numbers", row, -1, people_began(people, row), as_of, 0, certain)
@@ -554,8 +557,12 @@ def people_began(people: People, row: int) -> int:
     return int(people.birth[row])
 
 
-def paid_by_two_numbers(paid: Paid) -> dict[int, bool]:
-    """Who is paid under one name into one account by two valid numbers; true when each stands on several payments."""
+def paid_by_two_numbers(paid: Paid, own: list[str]) -> dict[int, bool]:
+    """Who is paid under one name into one account by two valid numbers; true when each stands on several payments.
+
+    False, for people to judge: one of them stands on a single payment, or the payments bear a number other than the
+    person's own (``own``, by row of people), which stands on other records only.
+    """
     written: dict[tuple[int, str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in np.flatnonzero((paid.account != "") & paid.counts).tolist():
         number = str(paid.number[row]).replace(" ", "").upper()
@@ -563,7 +570,14 @@ def paid_by_two_numbers(paid: Paid) -> dict[int, bool]:
         if not is_sound(number) or number.endswith("000"):
             continue
         written[int(paid.person[row]), str(paid.name[row]), str(paid.account[row])][number] += 1
-    return {person: sorted(counts.values())[-2] >= 2 for (person, _, _), counts in written.items() if len(counts) > 1}
+    twice: dict[int, bool] = {}
+    for (person, _, _), counts in written.items():
+        if len(counts) > 1:
+            twice[person] = twice.get(person, False) or sorted(counts.values())[-2] >= 2
+        # The own number stands on other records, so the account speaks for two numbers: where it can be told whose it is.
+        elif any(number != own[person] and times >= 2 for number, times in counts.items()):
+            twice.setdefault(person, False)
+    return twice
 
 
 def lawful_exceptions(evidence: Evidence, covered: Frame, findings: list[Span], year: int) -> list[Span]:

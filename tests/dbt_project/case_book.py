@@ -134,6 +134,10 @@ class WorkFile:
             "source_record_id": f"{table}-{self.serial}",
         } | values
 
+    def name_of(self, case: Case, who: str) -> str:
+        """The person's name; one that no other case knows unless the case gives one."""
+        return str((case.content["people"][who] or {}).get("name", f"测试{case.book}{case.number}{who}"))
+
     def mention(
         self, case: Case, who: str, record: dict[str, Any], role: str, *, link: str = "certain", **own: Any
     ) -> str:
@@ -149,8 +153,8 @@ class WorkFile:
             **(
                 {
                     "is_withdrawn": False,
-                    "raw_name": person.get("name", f"测试{who}"),
-                    "name": person.get("name", f"测试{who}"),
+                    "raw_name": self.name_of(case, who),
+                    "name": self.name_of(case, who),
                     "id_no": self.number_of(case, who) if link == "certain" else None,
                     "raw_id_no": self.number_of(case, who) if link == "certain" else None,
                     "id_no_status": "valid" if link == "certain" else "empty",

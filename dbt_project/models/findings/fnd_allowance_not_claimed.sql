@@ -5,11 +5,13 @@
 -- only serves nobody. A person with a death on record, even one linked by probability, or a hint of
 -- one (a registration or a check-out says so), is not called living. The period begins with the month in which the person turned old_age_years.
 -- Parameters: old_age_years, claim_months. No money is at stake for the city: the person misses it.
--- Absence is proven only where no payment may be the person's: a payment of the allowance in the person's district (a
--- zone pays on the land of its statutory districts), to a payee of the same name whom identity could not tell, is taken
--- for theirs. A person who is not certain is not said to be unpaid where anybody of the name is paid there, nor beside a
--- certain citizen of the same surname, birth date and district, who may well be the same person. Nobody is called living
--- beside a death in the district that identity could not be certain of and that fits by name or birth date.
+-- Absence is proven only where no payment may be the person's: a payment of the allowance under the person's number, or
+-- in the person's district (a zone pays on the land of its statutory districts) to a payee of the same name whom
+-- identity could not tell or whom only payments know (a relative's number was typed), or to an untold payee whose name
+-- of three characters differs by one that is not the surname, is taken for theirs. A person who is not certain is not
+-- said to be unpaid where anybody of the name is paid there, nor beside a certain citizen of the same birth date and
+-- name, or surname and district, who may well be the same person. Nobody is called living beside a death in the district
+-- that identity could not be certain of and that fits by name or birth date.
 -- Traps: the dead who were never cremated; people who moved away without a word.
 with statements as (
 
@@ -17,13 +19,11 @@ with statements as (
 
 ),
 
-payee_names as (
+payees as (
 
-    select distinct m.name, coalesce(z.statutory_district, p.managing_district) as district, p.citizen_id is null as is_unresolved
-    from {{ ref('int_benefit_months__expanded') }} as p
-    inner join {{ ref('int_mentions__unioned') }} as m on p.mention_key = m.mention_key
-    left join {{ ref('zone_lands') }} as z on p.managing_district = z.zone_district
-    where p.benefit = 'old_age_allowance' and m.name is not null
+    select name, id_no, district, citizen_id is null as is_untold, is_known_elsewhere
+    from {{ ref('int_payees__named') }}
+    where benefit = 'old_age_allowance'
 
 ),
 
@@ -35,10 +35,12 @@ certainties as (
 
 certain_citizens as (
 
-    select distinct c.birth_date, c.hukou_district, substr(c.name, 1, 1) as surname
+    select distinct
+        coalesce(c.birth_date_by_number, c.birth_date) as birth_date, c.hukou_district, c.managing_district, c.name,
+        substr(c.name, 1, 1) as surname
     from {{ ref('int_citizens__described') }} as c
     inner join certainties as e on c.citizen_id = e.citizen_id and e.is_certain
-    where c.birth_date is not null and c.hukou_district is not null and c.name is not null
+    where coalesce(c.birth_date_by_number, c.birth_date) is not null and c.name is not null
 
 ),
 
@@ -84,10 +86,23 @@ cases as (
         )
         and not exists (
             select 1
-            from payee_names as n
-            where n.name = c.name
-                and n.district in (c.hukou_district, c.managing_district)
-                and (n.is_unresolved or not coalesce(e.is_certain, false))
+            from payees as n
+            where (n.district = c.hukou_district or n.district = c.managing_district)
+                and substr(n.name, 1, 1) = substr(c.name, 1, 1)
+                and (
+                    (n.name = c.name and (n.is_untold or not n.is_known_elsewhere or not coalesce(e.is_certain, false)))
+                    or (
+                        n.is_untold and length(n.name) = 3 and length(c.name) = 3
+                        and (substr(n.name, 2, 1) = substr(c.name, 2, 1) or substr(n.name, 3, 1) = substr(c.name, 3, 1))
+                    )
+                )
+        )
+        and c.citizen_id not in (
+            select l.citizen_id
+            from payees as n
+            inner join {{ ref('int_mentions__unioned') }} as m on n.id_no = m.id_no
+            inner join {{ source('identity', 'mention_links') }} as l on m.mention_key = l.mention_key
+            where l.citizen_id is not null
         )
         and not exists (
             select 1
@@ -106,7 +121,14 @@ cases as (
             or not exists (
                 select 1
                 from certain_citizens as k
-                where k.birth_date = c.birth_date and k.hukou_district = c.hukou_district and k.surname = substr(c.name, 1, 1)
+                where k.birth_date = c.birth_date
+                    and (
+                        k.name = c.name
+                        or (
+                            k.surname = substr(c.name, 1, 1)
+                            and (k.hukou_district is null or k.hukou_district = c.hukou_district or k.managing_district = c.managing_district)
+                        )
+                    )
             )
         )
 

@@ -6,7 +6,8 @@
 -- that month or before, and the spouse is not known dead.
 -- Lawful: mode single_person; a later divorce, annulment or death of the spouse (a death linked only by probability
 -- is enough, and so is a funeral that the head arranged as the spouse of the deceased, whoever that is: nobody is accused
--- on a marriage that has probably ended); months after the head's own death.
+-- on a marriage that has probably ended); an annulment of another marriage since, which leaves open what the head is by
+-- law; months after the head's own death.
 -- Amount: what the household was paid for those months.
 -- Traps: court divorces are in no silo; a re-issued certificate restates a marriage, perhaps of another province.
 with last_states as (
@@ -19,14 +20,16 @@ with last_states as (
 
 buried_spouses as (
 
-    select l.citizen_id, max(e.event_date) as event_date
-    from {{ ref('int_relations__unioned') }} as r
-    inner join {{ source('identity', 'mention_links') }} as l on r.related_mention_key = l.mention_key
-    inner join {{ ref('int_events__unioned') }} as e
-        on r.mention_key = e.mention_key and e.event_type in ('death', 'cremation')
-    where r.relation = 'spouse' and l.citizen_id is not null
-        and not coalesce(r.is_withdrawn, false) and not coalesce(e.is_withdrawn, false)
-    group by l.citizen_id
+    select citizen_id, max(event_date) as event_date from {{ ref('int_spouses__buried') }} group by citizen_id
+
+),
+
+annulled as (
+
+    select citizen_id, max(event_date) as event_date
+    from {{ ref('int_acts__linked') }}
+    where event_type = 'annulment'
+    group by citizen_id
 
 ),
 
@@ -38,7 +41,9 @@ married as (
     left join {{ ref('int_deaths__judged') }} as d on s.partner_citizen_id = d.citizen_id
     left join buried_spouses as b
         on s.citizen_id = b.citizen_id and b.event_date >= coalesce(s.happened_on, {{ far_past() }})
-    where s.marital_code = '20' and d.citizen_id is null and b.citizen_id is null
+    left join annulled as a
+        on s.citizen_id = a.citizen_id and a.event_date >= coalesce(s.happened_on, {{ far_past() }})
+    where s.marital_code = '20' and d.citizen_id is null and b.citizen_id is null and a.citizen_id is null
 
 ),
 

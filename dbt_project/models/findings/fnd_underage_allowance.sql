@@ -2,8 +2,39 @@
 -- citizen turns old_age_years (80), by the birth date inside the identity number.
 --
 -- Parameters: old_age_years. Amount: the sum of those months.
--- Traps: an identity number corrected later (one_person_two_numbers); a relative's number typed for the payee.
-with cases as (
+-- A relative's number typed for the payee makes a payee too young. So nobody is called too young whose number several
+-- people claim, nor a payee whom only payments know where a certain citizen of the very name, of the age and of the
+-- district, is paid nothing: the payment is theirs.
+-- Traps: an identity number corrected later (one_person_two_numbers).
+with certain_citizens as (
+
+    select distinct citizen_id from {{ source('identity', 'mention_links') }} where is_certain and citizen_id is not null
+
+),
+
+known_payees as (
+
+    select distinct citizen_id, name, district, is_known_elsewhere
+    from {{ ref('int_payees__named') }}
+    where benefit = 'old_age_allowance' and citizen_id is not null
+
+),
+
+mistaken_payees as (
+
+    select distinct n.citizen_id
+    from known_payees as n
+    inner join {{ ref('int_citizens__described') }} as c
+        on n.name = c.name and n.citizen_id <> c.citizen_id
+        and (n.district = c.hukou_district or n.district = c.managing_district)
+    inner join certain_citizens as k on c.citizen_id = k.citizen_id
+    where not n.is_known_elsewhere
+        and {{ moved('coalesce(c.birth_date_by_number, c.birth_date)', 'year', parameter('old_age_years')) }} <= {{ as_of() }}
+        and c.citizen_id not in (select citizen_id from known_payees)
+
+),
+
+cases as (
 
     select
         b.citizen_id,
@@ -16,6 +47,8 @@ with cases as (
     from {{ ref('int_benefit_months__expanded') }} as b
     inner join {{ ref('int_citizens__described') }} as c on b.citizen_id = c.citizen_id
     where b.benefit = 'old_age_allowance'
+        and b.citizen_id in (select citizen_id from certain_citizens)
+        and b.citizen_id not in (select citizen_id from mistaken_payees)
         and b.benefit_month < {{ month_of(moved('c.birth_date_by_number', 'year', parameter('old_age_years'))) }}
 
 )

@@ -1,0 +1,27 @@
+-- One row per benefit, name and number under which a payment that counts was made, district and citizen (none where
+-- identity could not tell the payee).
+--
+-- district: the statutory one, also where a zone on its land pays. is_known_elsewhere: records other than payments name
+-- the citizen too; a payee whom only payments know may be anybody of the name, paid under a relative's number.
+with known_elsewhere as (
+
+    select distinct l.citizen_id
+    from {{ source('identity', 'mention_links') }} as l
+    inner join {{ ref('int_mentions__unioned') }} as m on l.mention_key = m.mention_key
+    left join {{ ref('int_payments__unioned') }} as p on m.mention_key = p.mention_key
+    where l.citizen_id is not null and p.mention_key is null and not coalesce(m.is_withdrawn, false)
+
+)
+
+select distinct
+    p.benefit,
+    m.name,
+    m.id_no,
+    coalesce(z.statutory_district, p.managing_district) as district,
+    p.citizen_id,
+    k.citizen_id is not null as is_known_elsewhere
+from {{ ref('int_benefit_months__expanded') }} as p
+inner join {{ ref('int_mentions__unioned') }} as m on p.mention_key = m.mention_key
+left join {{ ref('zone_lands') }} as z on p.managing_district = z.zone_district
+left join known_elsewhere as k on p.citizen_id = k.citizen_id
+where m.name is not null
