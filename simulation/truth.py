@@ -574,7 +574,7 @@ def paid_by_two_numbers(paid: Paid, own: list[str]) -> dict[int, bool]:
     for (person, _, _), counts in written.items():
         if len(counts) > 1:
             twice[person] = twice.get(person, False) or sorted(counts.values())[-2] >= 2
-        # The own number stands on other records, so the account speaks for two numbers: where it can be told whose it is.
+        # The own number stands on other records: a lead where these can be told to be of the account's owner.
         elif any(number != own[person] and times >= 2 for number, times in counts.items()):
             twice.setdefault(person, False)
     return twice
