@@ -14,8 +14,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
-import psycopg
-from psycopg.conninfo import make_conninfo
 
 from ingest.connection import Connection
 from ingest.contract import Contract, Entity
@@ -87,9 +85,6 @@ class SourceDatabase:
                 f"the connection is of type {self._connection.kind}",
                 "a database source needs postgresql:// or mysql://",
             )
-        if self._connection.kind == "postgres":
-            # DuckDB's own message would carry the password; the driver's state tells what is wrong.
-            self._try_postgres()
         load_extension(self._duck, "postgres_scanner" if self._connection.kind == "postgres" else "mysql_scanner")
         if self._connection.kind == "mysql":
             self._duck.execute("SET mysql_tinyint1_as_boolean = false")
@@ -102,6 +97,9 @@ class SourceDatabase:
                 f"ATTACH '{self._options()}' AS {OWNER} (TYPE {self._connection.kind}, SECRET {OWNER}, READ_ONLY)"
             )
         except (duckdb.Error, UnicodeDecodeError) as error:
+            if self._connection.kind == "postgres":
+                # DuckDB's own message would carry the password; the driver's state tells what is wrong.
+                self._try_postgres()
             raise self._explain(str(error)) from None
 
     def _secret(self) -> str:
@@ -126,6 +124,11 @@ class SourceDatabase:
         return " ".join(f"{key}={_conninfo(value)}" for key, value in said.items()).replace("'", "''")
 
     def _try_postgres(self) -> None:
+        """Raises ``SourceError`` with what the server says to another driver, if it says no to that one too."""
+        # Here, because a landing that goes well need not wait for a second driver.
+        import psycopg
+        from psycopg.conninfo import make_conninfo
+
         connection = self._connection
         said: dict[str, Any] = {
             "host": connection.host or "127.0.0.1",

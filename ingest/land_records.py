@@ -21,9 +21,8 @@ from ingest.database import SourceDatabase, SourceTable, TableChanged
 from ingest.drift import changed_types
 from ingest.errors import SourceError
 from ingest.floors import check_floor, mend_floor, vanished_too_many
-from ingest.http_api import fetch
 from ingest.judge import NO_OBJECT, RowCheck, judge, quote_name, quote_text
-from ingest.load import Load, copy
+from ingest.load import KEPT, KEPT_FEW, PASSING, Load, copy
 from ingest.receipt import ACCEPTED, REFUSED, Receipt
 from ingest.reconcile import (
     Reading,
@@ -144,7 +143,9 @@ def _extract_table(
         _refuse(load, SourceError(load.contract.source, wrong, mend_floor(entity)), part, receipt)
     table = database.find_zero_dates(table, reading.since)
     types = database.types(table)
-    judged = _judge_to(load, duck, entity, receipt, part, database.select(table, reading.since), types)
+    judged = _judge_to(
+        load, duck, entity, receipt, part, database.select(table, reading.since), types, is_whole=reading.is_whole
+    )
     known, compares_keys = _remember_delivered(load, duck, entity, reading, judged, rows)
     receipt = replace(receipt, keys_compared=compares_keys)
     if known is None or not compares_keys:
@@ -193,6 +194,9 @@ def _template(entity: Entity, values: Mapping[str, str]) -> str:
 
 def land_http(load: Load) -> None:
     """Land every entity of an HTTP source. Raises ``SourceError``."""
+    # Here, because a database need not wait for the client.
+    from ingest.http_api import fetch
+
     duck = load.open_duck()
     # Items are numbered as they were delivered.
     duck.execute("SET preserve_insertion_order = true")
@@ -227,7 +231,17 @@ def land_http(load: Load) -> None:
             ]
             types = {f"raw_{field.name}": "VARCHAR" for field in entity.fields} | {"item": "JSON"}
             judged = _judge_to(
-                load, duck, entity, receipt, part, select, types, place="_place", carried=("_order",), checks=checks
+                load,
+                duck,
+                entity,
+                receipt,
+                part,
+                select,
+                types,
+                is_whole=reading.is_whole,
+                place="_place",
+                carried=("_order",),
+                checks=checks,
             )
             load.progress(extract.items, extract.items, f"{load.contract.source}: landing")
             known = remember(load, duck, entity, delivered_keys(judged))
@@ -277,7 +291,7 @@ def land_python(load: Load) -> None:
             types = {f"raw_{field.name}": held[field.column] for field in entity.fields if field.column in held}
             receipt = replace(receipt, is_whole=reading.is_whole)
             select = f"SELECT {columns} FROM {parquet(delivered)}"
-            judged = _judge_to(load, duck, entity, receipt, part, select, types)
+            judged = _judge_to(load, duck, entity, receipt, part, select, types, is_whole=reading.is_whole)
             known = remember(load, duck, entity, delivered_keys(judged))
             _place(load, duck, _Delivery(entity, part, receipt, (judged,), known))
     finally:
@@ -310,11 +324,15 @@ def _judge_to(
     types: Mapping[str, str],
     *,
     number: int = 1,
+    is_whole: bool = True,
     place: str | None = None,
     carried: Sequence[str] = (),
     checks: Sequence[RowCheck] = (),
 ) -> Path:
-    """Read the rows of ``select``, whose columns have ``types``, once, judged, into a Parquet file in scratch."""
+    """Read the rows of ``select``, whose columns have ``types``, once, judged, into a Parquet file in scratch.
+
+    ``is_whole``: they are all rows of the source, many, and may land in this very file.
+    """
     zone = getattr(load.contract.connector, "time_zone", "Asia/Shanghai")
     position = place or f"{quote_text(entity.table + ' ')} || coalesce({_record_id_of_raw(entity)}, '?')"
     query = judge(
@@ -326,6 +344,7 @@ def _judge_to(
         f"SELECT *, {quote_text(receipt.delivery_id)} AS _delivery_id, {quote_text(part)} AS _part, "
         f"TIMESTAMPTZ {quote_text(receipt.received_at)} AS _landed_at FROM ({query})",
         file,
+        KEPT if is_whole else PASSING,
     )
     return file
 
@@ -338,10 +357,10 @@ def _place(
     judged = parquet(*delivery.judged)
     counted = duck.execute(
         "SELECT count(*), count(_breaches), count(_notices), "
-        f"count(DISTINCT coalesce(_source_record_id, '?' || _row_hash)), count(*) - count(_source_record_id), "
-        f"{seen_moment(entity, delivery.receipt.received_at)} FROM {judged}"
+        f"count(*) - count(_source_record_id), {seen_moment(entity, delivery.receipt.received_at)} FROM {judged}"
     ).fetchone()
-    read, breached, noticed, distinct, nameless, moment = counted or (0, 0, 0, 0, 0, None)
+    read, breached, noticed, nameless, moment = counted or (0, 0, 0, 0, None)
+    is_first = known is None and not nameless and _are_distinct(duck, judged)
     files = list(raw)
     receipt = replace(
         delivery.receipt,
@@ -350,7 +369,7 @@ def _place(
         watermark=moment,
     )
     rows_name, refused_name = f"{entity.name}/{part}.parquet", f"quarantine/{part}.parquet"
-    if known is None and not breached and distinct == read and len(delivery.judged) == 1:
+    if is_first and not breached and len(delivery.judged) == 1:
         # The common first landing: what was judged is what lands; nothing has to be sorted out.
         if read:
             files.append((delivery.judged[0], rows_name))
@@ -374,6 +393,7 @@ def _place(
                 "SELECT * EXCLUDE (_breaches, _row_json, _filename, file_row_number, _placed) "
                 f"FROM {placed} WHERE _placed = 'accepted'",
                 made,
+                KEPT if receipt.is_whole else KEPT_FEW,
             )
             files.append((made, rows_name))
             receipt = replace(receipt, rows_files=(rows_name,))
@@ -384,11 +404,20 @@ def _place(
             files.append((made, refused_name))
             receipt = replace(receipt, quarantine_files=(refused_name,))
     # At a first landing all records are new; otherwise it takes a comparison with what is held.
-    new = distinct if known is None and not nameless else None
-    receipt = _count_records(load, duck, delivery, receipt, new)
+    receipt = _count_records(load, duck, delivery, receipt, read if is_first else None)
     if delivery.keys is not None and known is not None and entity.deletes == "physical":
         receipt = _bury(load, duck, delivery, known, receipt, files)
     load.commit(part, files, [receipt])
+
+
+def _are_distinct(duck: duckdb.DuckDBPyConnection, judged: str) -> bool:
+    """Whether no two judged rows are of the same record; false also when digests of two records happen to agree.
+
+    Eight bytes per row in an array, where the engine's count of different texts would hold them all.
+    """
+    digests = duck.execute(f"SELECT hash(_source_record_id) AS digest FROM {judged}").fetchnumpy()["digest"]
+    digests.sort()
+    return not (digests[1:] == digests[:-1]).any()
 
 
 def _count_records(

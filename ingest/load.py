@@ -97,10 +97,16 @@ class Load:
         return ", ".join(f"CAST({value} AS {kinds[name]}) AS {name}" for name, value in said.items())
 
 
-def copy(duck: duckdb.DuckDBPyConnection, query: str, file: Path) -> int:
+# The lowest level takes a third less time than the usual one, for files of the same size; a dictionary of more words is
+# mostly built in vain, for numbers that are all different.
+KEPT = f"COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT {LARGEST_DICTIONARY}"
+# In a few rows there is little to find twice: looking for it would take most of the time.
+KEPT_FEW = "COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 1"
+# A few rows that are read once and thrown away.
+PASSING = "COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1"
+
+
+def copy(duck: duckdb.DuckDBPyConnection, query: str, file: Path, form: str = KEPT) -> int:
     """Write the rows of ``query`` to a Parquet file; how many there were."""
-    # The lowest level takes a third less time than the usual one, for files of the same size; a dictionary of more
-    # words is mostly built in vain, for numbers that are all different.
-    form = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT {LARGEST_DICTIONARY}"
-    row = duck.execute(f"COPY ({query}) TO {quote_text(str(file))} ({form})").fetchone()
+    row = duck.execute(f"COPY ({query}) TO {quote_text(str(file))} (FORMAT parquet, {form})").fetchone()
     return 0 if row is None else int(row[0])
