@@ -41,42 +41,40 @@ def create_pairs(connection: duckdb.DuckDBPyConnection) -> int:
 
     A key too common by ``thresholds.BLOCK_LIMITS`` proposes nothing; two sound numbers are no pair.
     """
-    parts = [
-        f"SELECT node, '{rule}' AS blocking_rule, hash({key}) AS block FROM nodes WHERE {key} IS NOT NULL"
-        for rule, key in _SCALAR.items()
-    ]
-    parts += [
-        f"SELECT node, '{rule}' AS blocking_rule, hash({key}) AS block"
-        f" FROM (SELECT *, unnest({column}) AS item FROM nodes WHERE len({column}) > 0) WHERE {key} IS NOT NULL"
+    rules = [(rule, _keyed("nodes", key)) for rule, key in _SCALAR.items()]
+    rules += [
+        (rule, _keyed(f"(SELECT *, unnest({column}) AS item FROM nodes WHERE len({column}) > 0)", key))
         for rule, (column, key) in _LISTS.items()
-    ]  # fmt: skip
-    for part, query in enumerate(parts):
+    ]
+    connection.execute(
+        "CREATE OR REPLACE TABLE block_pairs (left_node BIGINT, right_node BIGINT, blocking_rule VARCHAR)"
+    )
+    for rule, keyed in rules:
         connection.execute(
             f"""
-            {"CREATE OR REPLACE TABLE block_pairs AS" if part == 0 else "INSERT INTO block_pairs"}
-            WITH keyed AS (SELECT DISTINCT * FROM ({query})),
-            asked AS (SELECT keyed.* FROM keyed JOIN nodes USING (node) WHERE nodes.kind <> 'anchor'),
-            known AS (SELECT * FROM keyed WHERE block IN (SELECT block FROM asked)
-                      QUALIFY count(*) OVER (PARTITION BY block) <= {_limit(query)})
-            SELECT DISTINCT least(asked.node, known.node) AS left_node, greatest(asked.node, known.node) AS right_node,
-                   asked.blocking_rule
+            INSERT INTO block_pairs
+            WITH asked AS MATERIALIZED ({keyed} AND kind <> 'anchor'),
+            known AS (SELECT * FROM ({keyed}) SEMI JOIN asked USING (block)
+                      QUALIFY count(*) OVER (PARTITION BY block) <= {thresholds.BLOCK_LIMITS[rule]})
+            SELECT DISTINCT least(asked.node, known.node), greatest(asked.node, known.node), '{rule}'
             FROM asked JOIN known ON asked.block = known.block AND asked.node <> known.node
             """
         )
     connection.execute(
         """
         CREATE OR REPLACE TABLE pairs AS
-        SELECT left_node, right_node, list_sort(list(DISTINCT blocking_rule)) AS rules
-        FROM block_pairs
-        JOIN nodes AS l ON l.node = left_node JOIN nodes AS r ON r.node = right_node
-        WHERE NOT (l.number IS NOT NULL AND r.number IS NOT NULL) AND (l.is_founder OR r.is_founder)
-        GROUP BY ALL ORDER BY left_node, right_node
+        WITH standings AS MATERIALIZED (SELECT node, number IS NOT NULL AS has_number, is_founder FROM nodes)
+        SELECT left_node, right_node, rules
+        FROM (SELECT left_node, right_node, list_sort(list(blocking_rule)) AS rules FROM block_pairs GROUP BY ALL)
+        JOIN standings AS l ON l.node = left_node JOIN standings AS r ON r.node = right_node
+        WHERE NOT (l.has_number AND r.has_number) AND (l.is_founder OR r.is_founder)
+        ORDER BY left_node, right_node
         """
     )
     row = connection.execute("SELECT count(*) FROM pairs").fetchone()
     return int(row[0]) if row else 0
 
 
-def _limit(query: str) -> int:
-    rule = query.split("'", 2)[1]
-    return thresholds.BLOCK_LIMITS[rule]
+def _keyed(relation: str, key: str) -> str:
+    """SQL: every node of ``relation`` with its block, if it has one; a list holds an item once, so a node a block."""
+    return f"SELECT node, hash({key}) AS block FROM {relation} WHERE {key} IS NOT NULL"

@@ -11,16 +11,19 @@ import secrets
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 LEDGER_FILE = "ledger.duckdb"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+# No primary keys: a member's key is checked when mentions are read, an id is 80 random bits, and an index over a city
+# takes longer to fill than all the rest of the ledger.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS {l}.secret (fingerprint_key VARCHAR);
 CREATE TABLE IF NOT EXISTS {l}.citizen (
-    citizen_id VARCHAR PRIMARY KEY, first_run_id VARCHAR, sequence BIGINT, is_active BOOLEAN, number_print VARCHAR);
+    citizen_id VARCHAR, first_run_id VARCHAR, sequence BIGINT, is_active BOOLEAN, number_print VARCHAR);
 CREATE TABLE IF NOT EXISTS {l}.member (
-    mention_key VARCHAR PRIMARY KEY, citizen_id VARCHAR, origin_id VARCHAR, name_print VARCHAR, number_print VARCHAR);
+    mention_key VARCHAR, citizen_id VARCHAR, origin_id VARCHAR, name_print VARCHAR, number_print VARCHAR);
 CREATE TABLE IF NOT EXISTS {l}.redirect (
     old_citizen_id VARCHAR, citizen_id VARCHAR, reason VARCHAR, run_id VARCHAR, happened_at TIMESTAMPTZ,
     revoked_run_id VARCHAR);
@@ -31,9 +34,13 @@ class LedgerUnusable(RuntimeError):
     """The ledger of citizen ids cannot be opened or written; the message says why."""
 
 
-def mint() -> str:
-    """A new opaque citizen id: 80 random bits, nothing of the person in it."""
-    return "c_" + "".join(_ALPHABET[byte & 31] for byte in secrets.token_bytes(16))
+def mint(count: int) -> pa.Array:
+    """New opaque citizen ids: 80 random bits each, nothing of the person in them."""
+    letters = np.frombuffer(_ALPHABET.encode(), np.uint8)[np.frombuffer(secrets.token_bytes(16 * count), np.uint8) & 31]
+    ids = np.empty((count, 18), np.uint8)
+    ids[:, :2] = np.frombuffer(b"c_", np.uint8)
+    ids[:, 2:] = letters.reshape(count, 16)
+    return pa.array(ids.view("S18").ravel().astype(str), pa.string())
 
 
 def assign_ids(connection: duckdb.DuckDBPyConnection, folder: Path, run_id: str) -> dict[str, int]:
@@ -108,9 +115,55 @@ def _assign(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int
 
 
 def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int]:
+    chosen = _settle_contested(connection)
+    connection.register("settled", _pairs(list(chosen), list(chosen.values())))
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE kept_ids AS
+        SELECT cluster, citizen_id FROM candidates ANTI JOIN contested USING (cluster, citizen_id)
+        UNION ALL SELECT cluster, citizen_id FROM settled
+        """
+    )
+    connection.unregister("settled")
+    fresh = connection.execute(
+        "SELECT cluster FROM cluster_numbers ANTI JOIN kept_ids USING (cluster) ORDER BY cluster"
+    ).to_arrow_table()["cluster"]
+    connection.register("minted", pa.table({"cluster": fresh, "citizen_id": mint(len(fresh))}))
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE cluster_choice AS
+        SELECT cluster, citizen_id, false AS is_minted FROM kept_ids
+        UNION ALL SELECT cluster, citizen_id, true FROM minted
+        """
+    )
+    connection.unregister("minted")
+    start = _count(connection, "SELECT coalesce(max(sequence), 0) FROM ledger.citizen")
+    connection.execute(
+        """
+        INSERT INTO ledger.citizen
+        SELECT citizen_id, ?, ? + row_number() OVER (ORDER BY cluster), true, number_print
+        FROM cluster_choice LEFT JOIN cluster_prints USING (cluster) WHERE is_minted
+        """,
+        [run_id, start],
+    )
+    return _record(connection, run_id, len(fresh), _count(connection, "SELECT count(*) FROM kept_ids"))
+
+
+def _settle_contested(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
+    """Settle what is not one cluster and one id that know only each other (temp table ``contested``).
+
+    Each takes the best that is still free, the best claims first: a matter of turns, so a loop.
+    """
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE contested AS
+        SELECT * FROM candidates
+        QUALIFY count(*) OVER (PARTITION BY cluster) > 1 OR count(*) OVER (PARTITION BY citizen_id) > 1
+        """
+    )
     rows = connection.execute(
         """
-        SELECT cluster, citizen_id FROM candidates
+        SELECT cluster, citizen_id FROM contested
         ORDER BY same_number DESC, certain DESC, origin DESC, now DESC, sequence, citizen_id, cluster
         """
     ).fetchall()
@@ -120,34 +173,11 @@ def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int
         if cluster not in chosen and citizen_id not in taken:
             chosen[cluster] = citizen_id
             taken.add(citizen_id)
-    everyone = [row[0] for row in connection.execute("SELECT cluster FROM cluster_numbers ORDER BY cluster").fetchall()]
-    fresh = [cluster for cluster in everyone if cluster not in chosen]
-    minted = {cluster: mint() for cluster in fresh}
-    _import_choice(connection, chosen, minted)
-    start = _count(connection, "SELECT coalesce(max(sequence), 0) FROM ledger.citizen")
-    connection.execute(
-        """
-        INSERT INTO ledger.citizen
-        SELECT citizen_id, ?, ? + row_number() OVER (ORDER BY cluster), false, NULL FROM cluster_choice WHERE is_minted
-        """,
-        [run_id, start],
-    )
-    return _record(connection, run_id, len(minted), len(chosen))
+    return chosen
 
 
-def _import_choice(connection: duckdb.DuckDBPyConnection, chosen: dict[int, str], minted: dict[int, str]) -> None:
-    """Create temp table ``cluster_choice``: one row per cluster with its id and whether it was minted now."""
-    clusters = list(chosen) + list(minted)
-    table = pa.table(
-        {
-            "cluster": pa.array(clusters, pa.int64()),
-            "citizen_id": pa.array(list(chosen.values()) + list(minted.values()), pa.string()),
-            "is_minted": pa.array([False] * len(chosen) + [True] * len(minted), pa.bool_()),
-        }
-    )
-    connection.register("choice", table)
-    connection.execute("CREATE OR REPLACE TEMP TABLE cluster_choice AS SELECT * FROM choice")
-    connection.unregister("choice")
+def _pairs(clusters: list[int], citizen_ids: list[str]) -> pa.Table:
+    return pa.table({"cluster": pa.array(clusters, pa.int64()), "citizen_id": pa.array(citizen_ids, pa.string())})
 
 
 def _record(connection: duckdb.DuckDBPyConnection, run_id: str, minted: int, kept: int) -> dict[str, int]:
@@ -212,14 +242,16 @@ def _record(connection: duckdb.DuckDBPyConnection, run_id: str, minted: int, kep
         FROM kept_members AS k LEFT JOIN cluster_choice AS c USING (cluster)
         LEFT JOIN remembered AS r USING (mention_key)
         WHERE c.citizen_id IS NOT NULL;
-        INSERT OR REPLACE INTO ledger.citizen BY NAME
-        SELECT n.* FROM citizen_now AS n JOIN ledger.citizen AS o USING (citizen_id)
-        WHERE (n.is_active, n.number_print) IS DISTINCT FROM (o.is_active, o.number_print);
-        INSERT OR REPLACE INTO ledger.member BY NAME
-        SELECT n.* FROM member_now AS n LEFT JOIN ledger.member AS o USING (mention_key)
-        WHERE o.mention_key IS NULL
-           OR (n.citizen_id, n.origin_id, n.name_print, n.number_print)
+        UPDATE ledger.citizen AS o SET is_active = n.is_active, number_print = n.number_print FROM citizen_now AS n
+        WHERE n.citizen_id = o.citizen_id
+          AND (n.is_active, n.number_print) IS DISTINCT FROM (o.is_active, o.number_print);
+        UPDATE ledger.member AS o SET
+            citizen_id = n.citizen_id, origin_id = n.origin_id, name_print = n.name_print, number_print = n.number_print
+        FROM member_now AS n
+        WHERE n.mention_key = o.mention_key
+          AND (n.citizen_id, n.origin_id, n.name_print, n.number_print)
               IS DISTINCT FROM (o.citizen_id, o.origin_id, o.name_print, o.number_print);
+        INSERT INTO ledger.member BY NAME SELECT * FROM member_now ANTI JOIN ledger.member USING (mention_key);
         UPDATE ledger.member SET citizen_id = NULL
         WHERE citizen_id IS NOT NULL AND mention_key NOT IN (SELECT mention_key FROM member_now);
         CREATE OR REPLACE TEMP TABLE cluster_ids AS

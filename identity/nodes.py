@@ -8,9 +8,16 @@ from identity import thresholds
 from identity.decisions import create_decided_pairs, separate_decided
 from identity.han import UNREADABLE
 
+# What a node's mentions say, each value once: the profile's column and the mention's value.
+_GATHERED = {
+    "names": "name", "sounds": "sound", "birth_years": "year(birth_date)", "damaged": "damaged_id_no",
+    "certificates": "certificate_id_no", "documents": "other_document_no", "addresses": "address",
+    "accounts": "bank_account", "households": "household_key",
+}  # fmt: skip
+
 
 def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``node_members`` (one row per named mention) and ``nodes`` (one row per node).
+    """Create ``node_members`` (one row per named mention) and the view ``described_nodes`` (one row per node).
 
     Kinds: anchor (a sound number and the names that agree with it), conflict (a sound number under a name that does not
     agree), document (another identity document), residual (everything else), withdrawn (void records only).
@@ -72,7 +79,7 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     _find_kin(connection)
     connection.execute(
         f"""
-        CREATE OR REPLACE TABLE nodes AS
+        CREATE OR REPLACE VIEW described_nodes AS
         SELECT
             p.*, s.sound, s.surname_sound, s.surname, s.given,
             coalesce(k.kin, []) AS kin, coalesce(k.kin_sounds, []) AS kin_sounds,
@@ -86,48 +93,51 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _describe(connection: duckdb.DuckDBPyConnection) -> None:
-    """Profiles: sorted lists, so that neither row order nor threads change them."""
+    """Profiles: sorted lists, so that neither row order nor threads change them.
+
+    Most nodes have one mention: these are described without gathering anything, which is most of the work.
+    """
+    said_once = ", ".join(
+        f"CASE WHEN {value} IS NULL THEN [] ELSE [{value}] END AS {column}" for column, value in _GATHERED.items()
+    )
+    gathered = ", ".join(
+        f"coalesce(list_sort(list_distinct(list({value}))), []) AS {column}" for column, value in _GATHERED.items()
+    )
     connection.execute(
-        """
+        f"""
+        CREATE OR REPLACE TEMP TABLE sizes AS
+        SELECT o.node, count(*) AS mention_count
+        FROM node_of AS o JOIN mentions AS m USING (mention)
+        WHERE m.name IS NOT NULL AND (NOT o.is_withdrawn OR o.kind = 'withdrawn')
+        GROUP BY o.node;
+        CREATE OR REPLACE TEMP VIEW said AS
+        SELECT o.node, o.kind, z.mention_count, s.sound, m.*,
+               coalesce(m.birth_day, CASE WHEN o.kind = 'anchor' THEN m.number_birth END) AS born
+        FROM node_of AS o JOIN sizes AS z USING (node) JOIN mentions AS m USING (mention) JOIN sounds AS s USING (name)
+        WHERE NOT o.is_withdrawn OR o.kind = 'withdrawn';
         CREATE OR REPLACE TABLE profiles AS
-        WITH said AS (
-            SELECT o.node, o.kind, m.*,
-                   coalesce(m.birth_day, CASE WHEN o.kind = 'anchor' THEN m.number_birth END) AS born
-            FROM node_of AS o JOIN mentions AS m USING (mention)
-            WHERE m.name IS NOT NULL AND (NOT o.is_withdrawn OR o.kind = 'withdrawn')
-        ),
-        main_names AS (
-            SELECT node, name FROM said GROUP BY node, name
-            QUALIFY row_number() OVER (PARTITION BY node ORDER BY count(*) DESC, name) = 1
-        ),
-        lists AS (
-            SELECT node, any_value(kind) AS kind, count(*) AS mention_count, min(mention) AS first_mention,
-                min(id_no) AS own_number,
-                list_sort(list(DISTINCT name)) AS names,
-                list_sort(list(DISTINCT sound)) AS sounds,
+        SELECT node, kind, mention_count, mention AS first_mention, id_no AS own_number, {said_once},
+            list_sort(list_distinct([born, CASE WHEN kind = 'anchor' THEN number_birth END])) AS birth_days,
+            CASE WHEN kind = 'anchor' THEN number_sex WHEN sex IN ('male', 'female') THEN sex END AS sex,
+            phones, list_sort(list_distinct([hukou_district, managing_district])) AS districts, name
+        FROM said WHERE mention_count = 1
+        UNION ALL
+        SELECT lists.*, main_names.name
+        FROM (
+            SELECT node, any_value(kind) AS kind, any_value(mention_count) AS mention_count,
+                min(mention) AS first_mention, min(id_no) AS own_number, {gathered},
                 coalesce(list_sort(list_distinct(list_concat(
-                    list(DISTINCT born) FILTER (born IS NOT NULL),
-                    list(DISTINCT number_birth) FILTER (kind = 'anchor' AND number_birth IS NOT NULL)))), [])
-                    AS birth_days,
-                coalesce(list_sort(list(DISTINCT year(birth_date)) FILTER (birth_date IS NOT NULL)), []) AS birth_years,
+                    list(born), list(number_birth) FILTER (kind = 'anchor')))), []) AS birth_days,
                 CASE WHEN any_value(kind) = 'anchor' THEN min(number_sex)
                      WHEN count(DISTINCT sex) FILTER (sex IN ('male', 'female')) = 1 THEN min(sex) END AS sex,
-                coalesce(list_sort(list(DISTINCT damaged_id_no) FILTER (damaged_id_no IS NOT NULL)), []) AS damaged,
-                coalesce(list_sort(list(DISTINCT certificate_id_no) FILTER (certificate_id_no IS NOT NULL)), [])
-                    AS certificates,
-                coalesce(list_sort(list(DISTINCT other_document_no) FILTER (other_document_no IS NOT NULL)), [])
-                    AS documents,
                 coalesce(list_sort(list_distinct(flatten(list(phones)))), []) AS phones,
-                coalesce(list_sort(list(DISTINCT address) FILTER (address IS NOT NULL)), []) AS addresses,
-                coalesce(list_sort(list(DISTINCT bank_account) FILTER (bank_account IS NOT NULL)), []) AS accounts,
-                coalesce(list_sort(list(DISTINCT household_key) FILTER (household_key IS NOT NULL)), []) AS households,
-                list_sort(list_distinct(list_concat(
-                    coalesce(list(DISTINCT hukou_district) FILTER (hukou_district IS NOT NULL), []),
-                    coalesce(list(DISTINCT managing_district) FILTER (managing_district IS NOT NULL), []))))
-                    AS districts
-            FROM said JOIN sounds USING (name) GROUP BY node
-        )
-        SELECT lists.*, main_names.name FROM lists JOIN main_names USING (node)
+                list_sort(list_distinct(list_concat(list(hukou_district), list(managing_district)))) AS districts
+            FROM said WHERE mention_count > 1 GROUP BY node
+        ) AS lists
+        JOIN (
+            SELECT node, name FROM said WHERE mention_count > 1 GROUP BY node, name
+            QUALIFY row_number() OVER (PARTITION BY node ORDER BY count(*) DESC, name) = 1
+        ) AS main_names USING (node)
         """
     )
 

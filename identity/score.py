@@ -14,29 +14,30 @@ def create_comparable_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE name_counts AS
-        SELECT name, count(*) AS name_count FROM nodes WHERE kind = 'anchor' GROUP BY name;
-        CREATE OR REPLACE TABLE rare_phones AS
-        SELECT item FROM (SELECT node, unnest(phones) AS item FROM nodes) GROUP BY item
-        HAVING count(DISTINCT node) <= {thresholds.RARE_PHONE_NODES};
-        CREATE OR REPLACE TABLE rare_addresses AS
-        SELECT item FROM (SELECT node, unnest(addresses) AS item FROM nodes) GROUP BY item
-        HAVING count(DISTINCT node) <= {thresholds.RARE_ADDRESS_NODES};
-        CREATE OR REPLACE TABLE node_rare_phones AS
-        SELECT node, list_sort(list(item)) AS rare_phones
-        FROM (SELECT node, unnest(phones) AS item FROM nodes) SEMI JOIN rare_phones USING (item) GROUP BY node;
-        CREATE OR REPLACE TABLE node_rare_addresses AS
-        SELECT node, list_sort(list(item)) AS rare_addresses
-        FROM (SELECT node, unnest(addresses) AS item FROM nodes) SEMI JOIN rare_addresses USING (item) GROUP BY node;
+        SELECT name, count(*) AS name_count FROM profiles WHERE kind = 'anchor' GROUP BY name;
+        {_rare("phones", thresholds.RARE_PHONE_NODES)}
+        {_rare("addresses", thresholds.RARE_ADDRESS_NODES)}
         CREATE OR REPLACE TABLE nodes AS
-        SELECT nodes.*, coalesce(name_count, 0) AS name_count,
+        SELECT d.*, coalesce(name_count, 0) AS name_count,
                coalesce(rare_phones, []) AS rare_phones, coalesce(rare_addresses, []) AS rare_addresses,
                CASE WHEN kind = 'anchor' THEN [number] WHEN kind = 'residual' THEN damaged ELSE [] END AS numbers,
                CASE WHEN kind = 'anchor' THEN list_sort(list_distinct(list_append(certificates, number)))
                     ELSE certificates END AS claims
-        FROM nodes LEFT JOIN name_counts USING (name)
+        FROM described_nodes AS d LEFT JOIN name_counts USING (name)
         LEFT JOIN node_rare_phones USING (node) LEFT JOIN node_rare_addresses USING (node)
         """
     )
+
+
+def _rare(column: str, limit: int) -> str:
+    """SQL: table ``node_rare_<column>``, of each node the items that at most ``limit`` nodes carry."""
+    return f"""
+        CREATE OR REPLACE TABLE node_rare_{column} AS
+        WITH items AS MATERIALIZED (SELECT node, unnest({column}) AS item FROM profiles WHERE len({column}) > 0)
+        SELECT node, list_sort(list(item)) AS rare_{column}
+        FROM items SEMI JOIN (SELECT item FROM items GROUP BY item HAVING count(*) <= {limit}) USING (item)
+        GROUP BY node;
+    """
 
 
 def score_pairs(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -> None:
