@@ -267,6 +267,21 @@ def _words(words: Collection[str]) -> list[str]:
     return [quote_text(unicodedata.normalize("NFKC", word).strip()) for word in words]
 
 
+def last_own(contract: Contract, entity: Entity, relation: str) -> str:
+    """SQL of one row: for every field of ``relation``, a block of one sheet, the value that a word which says "as
+    above" in the next row would repeat; null where no row has a value of its own.
+    """
+    chosen = ", ".join(
+        f"(max_by(struct_pack(v := {raw}), _row) FILTER ({_is_own(contract, raw)})).v AS {raw}"
+        for raw in (quote_name("raw_" + field.name) for field in entity.fields)
+    )
+    return f"SELECT {chosen} FROM {relation}"
+
+
+def _is_own(contract: Contract, raw: str) -> str:
+    return f"{raw} IS NULL OR {fold(raw)} NOT IN ({', '.join(_words(contract.files.repeats))})"
+
+
 def _fill_repeats(
     contract: Contract, entity: Entity, relation: str, types: Mapping[str, str], repeating: Collection[str]
 ) -> str:
@@ -277,7 +292,7 @@ def _fill_repeats(
         if f"raw_{field.name}" not in types:
             columns += f", CAST(NULL AS VARCHAR) AS {raw}"
         elif field.name in repeating:
-            own = f"{raw} IS NULL OR {fold(raw)} NOT IN ({', '.join(_words(contract.files.repeats))})"
+            own = _is_own(contract, raw)
             columns += (
                 f", (last_value(CASE WHEN {own} THEN struct_pack(v := {raw}) END IGNORE NULLS) "
                 f"OVER (PARTITION BY _file, _sheet ORDER BY _row)).v AS {filled}"

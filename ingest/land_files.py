@@ -7,7 +7,7 @@ Parts only grow: which version of a file counts, and which delivery of a re-sent
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,17 @@ import pyarrow.parquet as pq
 
 from ingest.contract import Entity
 from ingest.files import FileChunk, FileFacts, read_deliveries
-from ingest.judge import WRONG_SHAPE, RowCheck, find_repeating, judge, quote_name, quote_text, read_words
+from ingest.files.layout import FileLayout
+from ingest.judge import (
+    WRONG_SHAPE,
+    RowCheck,
+    find_repeating,
+    judge,
+    last_own,
+    quote_name,
+    quote_text,
+    read_words,
+)
 from ingest.load import Load, copy
 from ingest.receipt import ACCEPTED, IGNORED, ConservationError, Receipt
 
@@ -37,8 +47,11 @@ PART_ROWS, PART_FILES = 150_000, 400
 GROUP_ROWS = 122_880
 
 
-def land_files(load: Load) -> None:
-    """Land the files that are new or changed. Raises ``SourceError`` when their folder cannot be reached."""
+def land_files(load: Load, layout: FileLayout | None = None) -> None:
+    """Land the files that are new or changed. ``layout``: the contract's, unless told.
+
+    Raises ``SourceError`` when their folder cannot be reached.
+    """
     parts = load.folder.parts()
     receipts = [receipt for part in parts for receipt in part.receipts]
     known = [FileFacts.from_json(receipt.facts) for receipt in receipts if receipt.facts is not None]
@@ -47,9 +60,13 @@ def land_files(load: Load) -> None:
     # What is judged is put beside what was delivered, row by row.
     duck.execute("SET preserve_insertion_order = true")
     try:
-        read = read_deliveries(load.contract, load.connection, load.folder.home, known, load.progress)
-        for chunk in _read_ahead(_gather(read)):
-            _land_chunk(load, duck, chunk, seen)
+        read = read_deliveries(load.contract, load.connection, load.folder.home, known, load.progress, layout)
+        chunks = _read_ahead(_gather(read))
+        for chunk in chunks:
+            if chunk.continues:
+                _land_large(load, duck, chunk, chunks, seen)
+            else:
+                _land_chunk(load, duck, chunk, seen)
     finally:
         duck.close()
 
@@ -64,9 +81,18 @@ def _read_ahead(chunks: Iterator[FileChunk]) -> Iterator[FileChunk]:
 
 
 def _gather(chunks: Iterable[FileChunk]) -> Iterator[FileChunk]:
-    """Put small chunks together: judging many rows at once costs little more than judging few."""
-    held = FileChunk()
+    """Put small chunks together: judging many rows at once costs little more than judging few. Those of a large file
+    stay as they are.
+    """
+    held, is_within = FileChunk(), False
     for chunk in chunks:
+        if chunk.continues or is_within:
+            if held.files:
+                yield held
+                held = FileChunk()
+            is_within = chunk.continues
+            yield chunk
+            continue
         held.files += chunk.files
         for name, table in chunk.tables.items():
             held.tables[name] = pa.concat_tables([held.tables[name], table]) if name in held.tables else table
@@ -90,9 +116,11 @@ def _land_chunk(load: Load, duck: duckdb.DuckDBPyConnection, chunk: FileChunk, s
         if not rows.num_rows:
             continue
         judged = _judge_rows(load, duck, entity, _name_deliveries(rows, receipts), part)
-        placed = _place_rows(duck, entity, judged)
+        placed = _place_rows(judged)
+        if entity.latest_by_record:
+            placed = _place_outdone(duck, placed)
         _count_rows(placed, receipts)
-        if pc.any(pc.equal(placed["_placed"], ACCEPTED)).as_py():
+        if _holds(placed, ACCEPTED):
             target = f"{name}/{part}.parquet"
             files.append((load.folder.scratch() / f"{part}-{name}.parquet", target))
             _write_accepted(placed, files[-1][0])
@@ -102,12 +130,12 @@ def _land_chunk(load: Load, duck: duckdb.DuckDBPyConnection, chunk: FileChunk, s
                 else receipt
                 for path, receipt in receipts.items()
             }
-        duck.register("waiting", placed.filter(pc.equal(placed["_placed"], QUARANTINED)))
+        duck.register("waiting_now", placed.filter(pc.equal(placed["_placed"], QUARANTINED)))
         duck.execute(
             f"CREATE OR REPLACE TEMP TABLE refused_{len(refused)} AS "
-            f"SELECT {load.quarantine_columns(entity, part, load.received_at())} FROM waiting"
+            f"SELECT {load.quarantine_columns(entity, part, load.received_at())} FROM waiting_now"
         )
-        duck.unregister("waiting")
+        duck.unregister("waiting_now")
         refused.append(f"SELECT * FROM refused_{len(refused)}")
     target = f"quarantine/{part}.parquet"
     made = load.folder.scratch() / f"{part}-quarantine.parquet"
@@ -120,6 +148,117 @@ def _land_chunk(load: Load, duck: duckdb.DuckDBPyConnection, chunk: FileChunk, s
         }
     if receipts:
         load.commit(part, files, list(receipts.values()))
+
+
+def _land_large(
+    load: Load, duck: duckdb.DuckDBPyConnection, chunk: FileChunk, more: Iterator[FileChunk], seen: Counter[str]
+) -> None:
+    """Land one large file, chunk by chunk; it counts as one part, when its last row is in place."""
+    part = load.next_part()
+    (facts,) = chunk.files
+    receipts = {facts.path: _begin(load, facts, seen)}
+    ((name, _),) = chunk.tables.items()
+    entity = load.contract.entity(name)
+    accepted: list[Path] = []
+    refused: list[Path] = []
+    records: list[np.ndarray] = []
+    above: pa.Table | None = None
+    while True:
+        rows = _name_deliveries(chunk.tables[name], receipts)
+        rows, judged = _judge_below(load, duck, entity, rows, above, part)
+        above = _find_above(load, duck, entity, rows)
+        placed = _place_rows(judged)
+        _count_rows(placed, receipts)
+        if _holds(placed, ACCEPTED):
+            accepted.append(load.folder.scratch() / f"{part}-{name}-{len(accepted) + 1:04d}.parquet")
+            _write_accepted(placed, accepted[-1])
+            records.append(_digest_records(duck, placed))
+        if _holds(placed, QUARANTINED):
+            refused.append(load.folder.scratch() / f"{part}-quarantine-{len(refused) + 1:04d}.parquet")
+            duck.register("waiting_now", placed.filter(pc.equal(placed["_placed"], QUARANTINED)))
+            columns = load.quarantine_columns(entity, part, load.received_at())
+            copy(duck, f"SELECT {columns} FROM waiting_now", refused[-1])
+            duck.unregister("waiting_now")
+        if not chunk.continues:
+            break
+        chunk = next(more)
+    receipt = receipts[facts.path]
+    if entity.latest_by_record and accepted:
+        receipt = _set_aside_outdone(duck, accepted, np.concatenate(records), receipt)
+    files = [(file, f"{name}/{file.name.replace(f'-{name}-', '-')}") for file in accepted]
+    waiting = [(file, f"quarantine/{file.name.replace('-quarantine-', '-')}") for file in refused]
+    receipt = replace(receipt, rows_files=tuple(to for _, to in files), quarantine_files=tuple(to for _, to in waiting))
+    load.commit(part, [*files, *waiting], [receipt])
+
+
+def _judge_below(
+    load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, rows: pa.Table, above: pa.Table | None, part: str
+) -> tuple[pa.Table, pa.Table]:
+    """The rows of a chunk with the row above them, and the judged rows of the chunk alone."""
+    if above is None:
+        return rows, _judge_rows(load, duck, entity, rows, part)
+    rows = pa.concat_tables([above, rows])
+    return rows, _judge_rows(load, duck, entity, rows, part).slice(1)
+
+
+def _find_above(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, rows: pa.Table) -> pa.Table | None:
+    """The last row, with the values that "as above" would repeat below it; none where no word says so."""
+    if not load.contract.files.repeats or not rows.num_rows:
+        return None
+    duck.register("block", rows)
+    told = duck.execute(last_own(load.contract, entity, "block")).to_arrow_table()
+    duck.unregister("block")
+    last = rows.slice(rows.num_rows - 1)
+    for name in told.column_names:
+        last = last.set_column(last.column_names.index(name), name, told[name])
+    return last
+
+
+def _digest_records(duck: duckdb.DuckDBPyConnection, placed: pa.Table) -> np.ndarray:
+    """A digest of each accepted row's record: eight bytes that stand for it until the file is whole."""
+    duck.register("placed", placed.select(["_source_record_id", "_breaches"]))
+    digests = duck.execute("SELECT hash(_source_record_id) AS same FROM placed WHERE _breaches IS NULL").fetchnumpy()
+    duck.unregister("placed")
+    return np.asarray(digests["same"])
+
+
+def _set_aside_outdone(
+    duck: duckdb.DuckDBPyConnection, accepted: Sequence[Path], records: np.ndarray, receipt: Receipt
+) -> Receipt:
+    """Take the rows out of the accepted ones that a later row of the same record outdoes, as ``_find_outdone`` does."""
+    records.sort()
+    duck.register("again", pa.table({"same": np.unique(records[1:][records[1:] == records[:-1]])}))
+    listed = ", ".join(quote_text(str(file)) for file in accepted)
+    duck.execute(
+        f"""CREATE OR REPLACE TEMP TABLE outdone AS
+        SELECT filename, file_row_number,
+            CASE WHEN _row_hash = _last_hash THEN 'duplicate' ELSE 'superseded' END AS place
+        FROM (
+            SELECT filename, file_row_number, _row_hash, row_number() OVER record AS _turn,
+                first_value(_row_hash) OVER record AS _last_hash
+            FROM read_parquet([{listed}], filename = true, file_row_number = true)
+            WHERE hash(_source_record_id) IN (SELECT same FROM again)
+            WINDOW record AS (PARTITION BY _source_record_id ORDER BY _sheet DESC, _row DESC)
+        ) WHERE _turn > 1"""
+    )
+    duck.unregister("again")
+    for (name,) in duck.execute("SELECT DISTINCT filename FROM outdone").fetchall():
+        kept = Path(f"{name}.kept")
+        own = f"SELECT file_row_number FROM outdone WHERE filename = {quote_text(name)}"
+        copy(
+            duck,
+            f"SELECT * EXCLUDE (file_row_number) FROM read_parquet({quote_text(name)}, file_row_number = true) "
+            f"WHERE file_row_number NOT IN ({own})",
+            kept,
+        )
+        kept.replace(name)
+    counts = dict(duck.execute("SELECT place, count(*) FROM outdone GROUP BY 1").fetchall())
+    outdone = {"rows_superseded": counts.get("superseded", 0), "rows_duplicate": counts.get("duplicate", 0)}
+    return replace(receipt, rows_accepted=receipt.rows_accepted - sum(outdone.values()), **outdone)
+
+
+def _holds(placed: pa.Table, place: str) -> bool:
+    return bool(pc.any(pc.equal(placed["_placed"], place)).as_py())
 
 
 # Columns of ``placed`` that only the landing itself needs.
@@ -220,13 +359,20 @@ def _read_words(
     return rows
 
 
-def _place_rows(duck: duckdb.DuckDBPyConnection, entity: Entity, judged: pa.Table) -> pa.Table:
-    """The judged rows, each with its one place (``_placed``)."""
+def _place_rows(judged: pa.Table) -> pa.Table:
+    """The judged rows, each with its one place (``_placed``) so far as the row alone decides it."""
     places = np.where(judged["_breaches"].is_valid().to_numpy(), PLACES.index(QUARANTINED), 0).astype(np.int8)
-    if entity.latest_by_record:
-        outdone, how = _find_outdone(duck, judged)
-        places[outdone] = how
     return judged.append_column("_placed", pa.DictionaryArray.from_arrays(places, pa.array(PLACES)))
+
+
+def _place_outdone(duck: duckdb.DuckDBPyConnection, placed: pa.Table) -> pa.Table:
+    """The same rows; those that a later row of the same record in the same file outdoes have their place."""
+    outdone, how = _find_outdone(duck, placed)
+    places = np.array(placed["_placed"].combine_chunks().indices)
+    places[outdone] = how
+    return placed.set_column(
+        placed.column_names.index("_placed"), "_placed", pa.DictionaryArray.from_arrays(places, pa.array(PLACES))
+    )
 
 
 def _find_outdone(duck: duckdb.DuckDBPyConnection, judged: pa.Table) -> tuple[np.ndarray, np.ndarray]:
@@ -252,13 +398,14 @@ def _find_outdone(duck: duckdb.DuckDBPyConnection, judged: pa.Table) -> tuple[np
 
 
 def _count_rows(placed: pa.Table, receipts: dict[str, Receipt]) -> None:
-    """Write what became of the rows at hand into the receipts of their files."""
+    """Add what became of the rows at hand to the receipts of their files."""
     seen = placed.select(["_file", "_placed"]).append_column("notices", placed["_notices"].is_valid().cast(pa.int64()))
     counted = seen.group_by(["_file", "_placed"]).aggregate([("notices", "sum"), ([], "count_all")])
     found: dict[str, dict[str, int]] = {}
     for row in counted.to_pylist():
         counts = found.setdefault(row["_file"], {"notices_count": receipts[row["_file"]].notices_count})
-        counts[f"rows_{row['_placed']}"] = row["count_all"]
+        place = f"rows_{row['_placed']}"
+        counts[place] = getattr(receipts[row["_file"]], place) + row["count_all"]
         counts["notices_count"] += row["notices_sum"]
     for path, counts in found.items():
         said: dict[str, Any] = dict(counts)

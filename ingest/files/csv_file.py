@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import mmap
 from collections.abc import Iterator
+from itertools import chain
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,6 @@ _EDITION_2022 = str.maketrans(
 _HEAD_CHARACTERS = (1 << 13, 1 << 20)
 # So much is decoded at once, that a large file does not lie in memory three times over.
 BLOCK_BYTES = 4 << 20
-Delivered = bytes | mmap.mmap
 _SIGNATURES = (
     (b"%PDF", "a PDF document"),
     (b"\xd0\xcf\x11\xe0", "an old or password-protected office document"),
@@ -41,6 +41,25 @@ _SIGNATURES = (
     (b"\xff\xd8\xff", "an image"),
     (b"{\\rtf", "a text-processing document"),
 )
+
+
+class FileBytes:
+    """The bytes of an open file, cut out like those of ``bytes``; only what is cut out is ever in memory."""
+
+    def __init__(self, opened: BinaryIO) -> None:
+        self._opened = opened
+        self._size = opened.seek(0, io.SEEK_END)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, span: slice) -> bytes:
+        start, stop, _ = span.indices(self._size)
+        self._opened.seek(start)
+        return self._opened.read(max(stop - start, 0))
+
+
+Delivered = bytes | FileBytes
 
 
 def name_content(head: bytes) -> str | None:
@@ -169,10 +188,26 @@ def _refuse_open_quote(text: str, first_row: int, file: str) -> None:
 def read_cells(
     data: Delivered, entity: EntityLayout, layout: FileLayout, file: str, *, block_bytes: int = BLOCK_BYTES
 ) -> tuple[list[Cells], str]:
-    """The cells of a delimited text as one sheet, and its encoding. Beside the cells, a few blocks of ``block_bytes``
-    are held at a time.
+    """The cells of a delimited text as one sheet, and its encoding. Raises what ``open_cells`` and its blocks raise."""
+    encoding, blocks = open_cells(data, entity, layout, file, block_bytes=block_bytes)
+    parts = list(blocks)
+    first = parts[0]
+    ragged: dict[int, list[str]] = {}
+    for part in parts:
+        ragged |= part.ragged
+    columns = [pa.concat_arrays([part.columns[position] for part in parts]) for position in range(len(first.header))]
+    numbers = np.concatenate([part.row_numbers for part in parts])
+    return [Cells(first.number, first.place, first.header, first.header_row, columns, numbers, ragged)], encoding
 
-    Raises ``FileRefusedError`` for another kind of file, an unreadable encoding, no header, or an open quotation mark.
+
+def open_cells(
+    data: Delivered, entity: EntityLayout, layout: FileLayout, file: str, *, block_bytes: int = BLOCK_BYTES
+) -> tuple[str, Iterator[Cells]]:
+    """The encoding of a delimited text, and its cells as blocks of one sheet, at least one; a few blocks of
+    ``block_bytes`` are held at a time, more only where a quotation mark leaves a doubt about where a row ends.
+
+    Raises ``FileRefusedError`` for another kind of file, an unreadable encoding, no header; the blocks raise it for an
+    open quotation mark or cells that are none.
     """
     kind = name_content(data[:512])
     if kind is not None:
@@ -189,36 +224,36 @@ def read_cells(
         if len(text) >= _HEAD_CHARACTERS[-1]:
             break
     header, header_row, end = _read_head(text, entity, layout, file)
-    columns: list[list[pa.Array]] = [[] for _ in header]
-    numbers: list[np.ndarray] = []
-    ragged: dict[int, list[str]] = {}
-    last_row = header_row
-    for piece in _cut(text[end:], texts):
+    below = (text[start : start + block_bytes] for start in range(end, len(text), block_bytes))
+    return encoding, _read_blocks(_cut(chain(below, texts)), header, header_row, file)
+
+
+def _read_blocks(pieces: Iterator[str], header: tuple[str, ...], header_row: int, file: str) -> Iterator[Cells]:
+    last_row, is_first = header_row, True
+    for piece in pieces:
         if '"' in piece and not _quotes_are_sound(piece):
             _refuse_open_quote(piece, last_row + 1, file)
-        part, part_numbers, part_ragged = _parse(piece, len(header), last_row, file)
-        for position, column in enumerate(part):
-            columns[position].append(column)
-        numbers.append(part_numbers)
-        ragged |= part_ragged
-        last_row += len(part_numbers) + len(part_ragged)
-    joined = [pa.concat_arrays(columns.pop(0) or [pa.array([], pa.string())]) for _ in header]
-    rows = np.concatenate(numbers) if numbers else np.empty(0, np.int64)
-    return [Cells(1, "sheet 1", header, header_row, joined, rows, ragged)], encoding
+        columns, numbers, ragged = _parse(piece, len(header), last_row, file)
+        yield Cells(1, "sheet 1", header, header_row, columns, numbers, ragged)
+        last_row, is_first = last_row + len(numbers) + len(ragged), False
+    if is_first:
+        none = [pa.array([], pa.string()) for _ in header]
+        yield Cells(1, "sheet 1", header, header_row, none, np.empty(0, np.int64))
 
 
-def _cut(text: str, more: Iterator[str]) -> Iterator[str]:
-    """The text in pieces of whole rows.
+def _cut(blocks: Iterator[str]) -> Iterator[str]:
+    """The text of the blocks in pieces of whole rows.
 
     Where the quotation marks of a piece leave a doubt about where a row ends, all that is left is one piece.
     """
-    for block in more:
+    text = ""
+    for block in blocks:
         end = _find_row_end(text)
         if end and not ('"' in text[:end] and not _quotes_are_sound(text[:end])):
             yield text[:end]
             text = text[end:]
         elif '"' in text and not _quotes_are_sound(text[: end or len(text)] + '"'):
-            text += block + "".join(more)
+            text += block + "".join(blocks)
             break
         text += block
     if text:

@@ -89,10 +89,13 @@ class FileChunk:
     ``_district``, ``_month``, ``_kind``, ``_version``, ``_sheet`` and ``_row`` (as a spreadsheet program numbers
     them); ``_extra``, a JSON object of the cells under unknown headers; ``_shape_breach``, a sentence when the row
     has too few or too many cells, in which case the row must be quarantined.
+
+    ``continues``: more rows of its only file follow in the next chunk, which names no file.
     """
 
     files: list[FileFacts] = field(default_factory=list)
     tables: dict[str, pa.Table] = field(default_factory=dict)
+    continues: bool = False
 
     @property
     def rows(self) -> int:

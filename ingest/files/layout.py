@@ -51,7 +51,8 @@ class FileLayout:
     """Everything the file reader needs to know of one source; no word of it is in the reader itself.
 
     ``pattern`` matches the path below the folder and names the groups ``district``, ``month``, ``kind``, ``suffix``
-    and, absent in a first version, ``version``.
+    and, absent in a first version, ``version``. ``large_bytes``: a text of more goes through in blocks of
+    ``block_bytes`` and chunks of ``chunk_rows``; a smaller one is whole in memory.
     """
 
     source: str
@@ -65,6 +66,8 @@ class FileLayout:
     title_rows: int = 10
     chunk_files: int = 64
     chunk_rows: int = 100_000
+    large_bytes: int = 16 << 20
+    block_bytes: int = 4 << 20
 
 
 def layout_of(contract: Contract) -> FileLayout:

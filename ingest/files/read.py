@@ -6,12 +6,12 @@ version that can be read counts, and stays until a better one arrives. No file s
 
 from __future__ import annotations
 
-import mmap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,8 @@ from ingest.files import csv_file
 from ingest.files.delivered import FileChunk, FileFacts, FileRefusedError
 from ingest.files.folder import DeliveryFolder, Fetched, Listed, LocalFolder, RawStore
 from ingest.files.layout import EntityLayout, FileLayout, layout_of
-from ingest.files.sheet import Cells, SheetRows, add_up, pack_json, read_rows
+from ingest.files.sheet import Cells, Form, SheetRows, SheetSum, pack_json, read_rows, to_the_cent
+from ingest.files.spool import Spool
 from ingest.files.workbook import WorkbookReader
 from ingest.floors import check_floor, mend_floor
 from ingest.progress import Progress, tell_nobody
@@ -33,6 +34,8 @@ RAW_FOLDER = "raw"
 _SCRATCH_NAMES = ("thumbs.db", "desktop.ini")
 _DIGEST_LENGTH = 64
 FLOOR = "floor"
+# The rows of a file: whole, or in blocks where it is large; none when it is not accepted.
+Delivered: TypeAlias = pa.Table | Iterator[pa.Table] | None
 
 
 def read_deliveries(
@@ -41,14 +44,15 @@ def read_deliveries(
     home: Home,
     known: Iterable[FileFacts] = (),
     progress: Progress | None = None,
+    layout: FileLayout | None = None,
 ) -> Iterator[FileChunk]:
-    """Read what is new in the source's folder, in bounded chunks.
+    """Read what is new in the source's folder, in bounded chunks. ``layout``: the contract's, unless told.
 
     ``known``: the facts kept in the receipts of earlier landings, oldest first; a file that looks as it did then, under
     the same contract, is not opened again. Bytes are kept under ``<home>/landing/<source>/raw``; a chunk's receipts
     must name ``raw_file`` of its files. Raises ``SourceError`` when the folder cannot be reached.
     """
-    layout = layout_of(contract)
+    layout = layout or layout_of(contract)
     raw = RawStore(home.private_folder(home.landing / contract.source) / RAW_FOLDER)
     folder: DeliveryFolder
     if connection.kind == "file":
@@ -123,6 +127,13 @@ class _Reader:
             copies |= folder.fetch(missing)
             now = folder.look_again(batch)
             for facts, table in self._read_batch(batch, copies, now):
+                if isinstance(table, Iterator):
+                    # A large file is a row of chunks of its own.
+                    if chunk.files:
+                        yield chunk
+                        chunk = FileChunk()
+                    yield from self._cut(facts, table)
+                    continue
                 chunk.files.append(facts)
                 if table is not None and facts.entity is not None:
                     held = chunk.tables.get(facts.entity)
@@ -134,6 +145,20 @@ class _Reader:
             self._progress(done, len(ready), "files")
         if chunk.files:
             yield chunk
+
+    def _cut(self, facts: FileFacts, tables: Iterator[pa.Table]) -> Iterator[FileChunk]:
+        """The rows of one large file in chunks; the first names it, the last one says that it is the last."""
+        entity = facts.entity or ""
+        chunk = FileChunk([facts])
+        held: list[pa.Table] = []
+        for table in tables:
+            if sum(each.num_rows for each in held) >= self._layout.chunk_rows:
+                chunk.tables[entity], chunk.continues = pa.concat_tables(held), True
+                yield chunk
+                chunk, held = FileChunk(), []
+            held.append(table)
+        chunk.tables[entity] = pa.concat_tables(held)
+        yield chunk
 
     def _choose_candidates(
         self, folder: DeliveryFolder, files: Sequence[Listed], sidecars: dict[str, Listed]
@@ -217,7 +242,7 @@ class _Reader:
 
     def _read_batch(
         self, batch: Sequence[Listed], copies: dict[str, Fetched], now: dict[str, Listed]
-    ) -> Iterator[tuple[FileFacts, pa.Table | None]]:
+    ) -> Iterator[tuple[FileFacts, Delivered]]:
         partitions: dict[tuple[str, str, str], list[FileFacts]] = {}
         nameless: list[FileFacts] = []
         for file in batch:
@@ -276,7 +301,7 @@ class _Reader:
             f"{facts.path}: folder and name do not fit the agreed form; name it like the others and drop it again.",
         )
 
-    def _read_partition(self, group: Sequence[FileFacts]) -> Iterator[tuple[FileFacts, pa.Table | None]]:
+    def _read_partition(self, group: Sequence[FileFacts]) -> Iterator[tuple[FileFacts, Delivered]]:
         """Judge the new files of one partition: the highest version that can be read wins."""
         ordered = sorted(group, key=lambda facts: (facts.version, facts.modified_ns, facts.path))
         kept: list[FileFacts] = []
@@ -314,18 +339,22 @@ class _Reader:
                     self._current[facts.partition] = facts
                 yield facts, table
 
-    def _read_file(self, facts: FileFacts) -> tuple[FileFacts, pa.Table | None]:
+    def _read_file(self, facts: FileFacts) -> tuple[FileFacts, Delivered]:
         entity = self._layout.entities[facts.kind or ""]
         path = self._raw.folder / (facts.raw_file or "")
         notices: list[str] = []
         try:
             if facts.size == 0:
                 raise FileRefusedError("empty_file", f"{facts.path} is empty (0 bytes); drop it again.")
+            if facts.size > self._layout.large_bytes and not _is_workbook(facts.path):
+                encoding, spool = self._spool(facts, path, entity)
+                facts = replace(facts, encoding=encoding, headers=(spool.sheet.header,))
+                return self._judge_large(facts, spool, entity, notices)
             cells, encoding = self._read_cells(path, entity, facts.path, notices)
             facts = replace(facts, encoding=encoding, headers=tuple(each.header for each in cells))
             sheets = [read_rows(each, entity, self._layout, facts.path) for each in cells]
             notices += [notice for sheet in sheets for notice in sheet.notices]
-            facts = _compare_totals(facts, entity, sheets, notices)
+            facts = _compare_totals(facts, [SheetSum.of([sheet], entity.sum_field) for sheet in sheets], notices)
             self._compare_with_last(facts, entity)
             table = pa.concat_tables([self._build_table(facts, entity, sheet) for sheet in sheets])
         except FileRefusedError as refused:
@@ -333,6 +362,41 @@ class _Reader:
                 facts = replace(facts, contract_hash=self._hash_with_floor(facts) or facts.contract_hash)
             return replace(_refused(facts, refused.code, str(refused)), notices=tuple(notices)), None
         return replace(facts, state="accepted", rows_read=table.num_rows, notices=tuple(notices)), table
+
+    def _spool(self, facts: FileFacts, path: Path, entity: EntityLayout) -> tuple[str, Spool]:
+        """The encoding of a large text, and its lines on disk. Raises ``FileRefusedError``."""
+        with path.open("rb") as opened:
+            encoding, blocks = csv_file.open_cells(
+                csv_file.FileBytes(opened), entity, self._layout, facts.path, block_bytes=self._layout.block_bytes
+            )
+            return encoding, Spool(self._raw.folder, blocks)
+
+    def _judge_large(
+        self, facts: FileFacts, spool: Spool, entity: EntityLayout, notices: list[str]
+    ) -> tuple[FileFacts, Iterator[pa.Table]]:
+        """The verdict on a large text and, block by block, its rows. Raises ``FileRefusedError``."""
+        try:
+            form = spool.survey(entity, self._layout)
+            blocks = self._tell(spool.rows(form, entity, self._layout, facts.path), notices)
+            facts = _compare_totals(facts, [SheetSum.of(blocks, entity.sum_field)], notices)
+            self._compare_with_last(facts, entity)
+        except BaseException:
+            spool.close()
+            raise
+        facts = replace(facts, state="accepted", rows_read=facts.found_rows or 0, notices=tuple(notices))
+        return facts, self._build_tables(facts, entity, spool, form)
+
+    @staticmethod
+    def _tell(blocks: Iterator[SheetRows], notices: list[str]) -> Iterator[SheetRows]:
+        """The same blocks; what several of them note is noted once."""
+        for block in blocks:
+            notices.extend(notice for notice in block.notices if notice not in notices)
+            yield block
+
+    def _build_tables(self, facts: FileFacts, entity: EntityLayout, spool: Spool, form: Form) -> Iterator[pa.Table]:
+        with spool:
+            for block in spool.rows(form, entity, self._layout, facts.path):
+                yield self._build_table(facts, entity, block)
 
     def _compare_with_last(self, facts: FileFacts, entity: EntityLayout) -> None:
         """Raises ``FileRefusedError`` when a file holds far fewer rows than the last one of its district and kind: the
@@ -351,12 +415,11 @@ class _Reader:
             raise FileRefusedError(FLOOR, f"{facts.path}: {wrong}, {last.path}; {mend_floor(entity.promised)}.")
 
     def _read_cells(self, path: Path, entity: EntityLayout, file: str, notices: list[str]) -> tuple[list[Cells], str]:
-        if file.lower().endswith(".xlsx"):
+        if _is_workbook(file):
             cells, said = self._workbooks.read_cells(path, entity, self._layout, file)
             notices += said
             return cells, "xlsx"
-        with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return csv_file.read_cells(data, entity, self._layout, file)
+        return csv_file.read_cells(path.read_bytes(), entity, self._layout, file)
 
     def _build_table(self, facts: FileFacts, entity: EntityLayout, sheet: SheetRows) -> pa.Table:
         rows = sheet.rows
@@ -378,19 +441,20 @@ class _Reader:
         return pa.table(columns)
 
 
+def _is_workbook(file: str) -> bool:
+    return file.lower().endswith(".xlsx")
+
+
 def _zeros(rows: int) -> pa.Array:
     return pa.array(np.zeros(rows, dtype=np.int32))
 
 
-def _compare_totals(
-    facts: FileFacts, entity: EntityLayout, sheets: Sequence[SheetRows], notices: list[str]
-) -> FileFacts:
+def _compare_totals(facts: FileFacts, sheets: Sequence[SheetSum], notices: list[str]) -> FileFacts:
     """Facts with what the file states and what it holds. Raises ``FileRefusedError`` when the two disagree.
 
     A total may stand for its own sheet or, as in a file whose last sheet sums all, for the whole file.
     """
-    name = entity.sum_field
-    sums = [add_up(sheet.by_field[name]) if name and name in sheet.by_field else None for sheet in sheets]
+    sums = [None if sheet.amount is None else to_the_cent(sheet.amount) for sheet in sheets]
     summed = [amount for amount in sums if amount is not None]
     whole = (sum(sheet.rows for sheet in sheets), sum(summed, Decimal(0)) if summed else None)
     facts = replace(facts, found_rows=whole[0], found_sum=whole[1])

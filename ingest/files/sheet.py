@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -63,6 +63,59 @@ class StatedTotal:
     row: int
     count: int | None
     amount: Decimal | None
+
+
+@dataclass(frozen=True)
+class Lines:
+    """All lines of a sheet below the header, or a block of them, in their places: ``Cells`` with the rows of another
+    width among the others.
+
+    ``widths``: how many cells each line has; ``beyond``: its cells beyond the header, joined by commas, null for none.
+    """
+
+    columns: list[pa.Array]
+    row_numbers: np.ndarray
+    widths: np.ndarray
+    beyond: pa.Array
+
+
+@dataclass(frozen=True)
+class SheetSum:
+    """What a sheet holds and what its totals rows say: the two that are compared.
+
+    ``amount``: none when the sheet has no column to add up.
+    """
+
+    place: str
+    rows: int
+    amount: float | None
+    totals: list[StatedTotal]
+
+    @classmethod
+    def of(cls, blocks: Iterable[SheetRows], sum_field: str | None) -> SheetSum:
+        """Add up the blocks of a sheet. Raises ``ValueError`` when there is none."""
+        place, rows, amount, totals = None, 0, None, []
+        for block in blocks:
+            place, rows = block.place, rows + block.rows
+            totals += block.totals
+            if sum_field and sum_field in block.by_field:
+                amount = (amount or 0.0) + float(parse_amounts(block.by_field[sum_field]).sum())
+        if place is None:
+            raise ValueError("a sheet has at least one block")
+        return cls(place, rows, amount, totals)
+
+
+@dataclass(frozen=True)
+class Form:
+    """What only a whole sheet tells about each of its lines.
+
+    ``totals_at``: row number of the last totals row. ``ends_alike``: all lines end in the same number of empty cells
+    too many. ``nameless``: the columns that have values and no header.
+    """
+
+    totals_at: int | None = None
+    ends_alike: bool = False
+    nameless: tuple[int, ...] = ()
 
 
 def find_header(rows: Sequence[Sequence[str | None]], entity: EntityLayout) -> int | None:
@@ -151,7 +204,12 @@ def parse_amounts(values: pa.Array) -> np.ndarray:
 
 def add_up(values: pa.Array) -> Decimal:
     """Sum of a column of amounts, to the cent."""
-    return Decimal(f"{parse_amounts(values).sum():.2f}") if len(values) else Decimal("0.00")
+    return to_the_cent(float(parse_amounts(values).sum()))
+
+
+def to_the_cent(amount: float) -> Decimal:
+    """An amount as people write it."""
+    return Decimal(f"{amount:.2f}")
 
 
 def _state_total(row: Sequence[str | None], number: int, amount_at: int | None, entity: EntityLayout) -> StatedTotal:
@@ -174,21 +232,32 @@ def _flags(mask: pa.Array) -> np.ndarray:
     return np.array(_filled(mask).to_numpy(zero_copy_only=False))
 
 
-def _merge_ragged(cells: Cells) -> tuple[list[pa.Array], np.ndarray, dict[int, list[str]]]:
-    """Put ragged rows in their place by position; what lies beyond the header is kept apart by row number."""
-    width = len(cells.columns)
+def merge_ragged(cells: Cells) -> Lines:
+    """Put ragged rows in their place by position; what lies beyond the header is kept apart."""
+    width = len(cells.header)
+    regular = np.full(len(cells.row_numbers), width, np.int32)
+    if not cells.ragged:
+        return Lines(cells.columns, cells.row_numbers, regular, pa.nulls(len(regular), pa.string()))
     numbers = sorted(cells.ragged)
     rows = [cells.ragged[number] for number in numbers]
     row_numbers = np.concatenate([cells.row_numbers, np.asarray(numbers, dtype=np.int64)])
+    widths = np.concatenate([regular, np.fromiter(map(len, rows), np.int32, len(rows))])
     # The closing lines of a form are mostly the only ragged ones: then the order is right as it is.
     order = None if np.all(row_numbers[:-1] <= row_numbers[1:]) else np.argsort(row_numbers, kind="stable")
-    merged = cells.columns
-    for position in range(width):
-        short = pa.array([row[position] or None if position < len(row) else None for row in rows], pa.string())
-        both = pa.concat_arrays([merged[position], short])
-        merged[position] = both if order is None else both.take(pa.array(order))
-    beyond = {number: row[width:] for number, row in zip(numbers, rows, strict=True) if any(row[width:])}
-    return merged, row_numbers if order is None else row_numbers[order], beyond
+
+    def placed(regular: pa.Array, short: list[str | None]) -> pa.Array:
+        both = pa.concat_arrays([regular, pa.array(short, pa.string())])
+        return both if order is None else both.take(pa.array(order))
+
+    columns = [
+        placed(column, [row[position] or None if position < len(row) else None for row in rows])
+        for position, column in enumerate(cells.columns)
+    ]
+    over = [",".join(row[width:]) if any(row[width:]) else None for row in rows]
+    beyond = placed(pa.nulls(len(regular), pa.string()), over)
+    if order is not None:
+        row_numbers, widths = row_numbers[order], widths[order]
+    return Lines(columns, row_numbers, widths, beyond)
 
 
 def _find_form_lines(first: pa.Array, words: Sequence[str]) -> np.ndarray:
@@ -198,35 +267,47 @@ def _find_form_lines(first: pa.Array, words: Sequence[str]) -> np.ndarray:
     return np.flatnonzero(_flags(pc.match_substring_regex(first, rf"^{_SPACE}(?:${opens})")))
 
 
-def _recognise_rows(
-    columns: list[pa.Array], numbers: np.ndarray, amount_at: int | None, entity: EntityLayout, layout: FileLayout
-) -> tuple[np.ndarray, list[tuple[int, StatedTotal]]]:
-    """Which rows are data, and the totals rows by index."""
+def _first_cells(columns: Sequence[pa.Array], words: Sequence[str]) -> tuple[pa.Array, np.ndarray]:
+    """The first filled cell of every line, and the lines to look at closely."""
     first = columns[0]
     for column in columns[1:]:
         first = first if first.null_count == 0 else pc.coalesce(first, column)
-    words = (*entity.totals_words, *layout.signature_words)
     near = _find_form_lines(first, words)
     if any(not (text or "").strip() for text in first.take(pa.array(near)).to_pylist()):
         trimmed = [pc.utf8_trim(each, characters=" \t\r\n\u3000\u00a0") for each in columns]
         first = pc.coalesce(*[pc.if_else(pc.equal(each, ""), pa.scalar(None, pa.string()), each) for each in trimmed])
         near = _find_form_lines(first, words)
+    return first, near
+
+
+def _find_totals(first: pa.Array, near: np.ndarray, entity: EntityLayout) -> list[int]:
+    """Indexes of the totals rows."""
+    if not entity.totals_words:
+        return []
+    opening = rf"^{_SPACE}(?:{_words_regex(entity.totals_words)}){_SPACE}(?:[:：(（\d].*)?$"
+    found: list[int] = near[_flags(pc.match_substring_regex(first.take(pa.array(near)), opening))].tolist()
+    return found
+
+
+def _recognise_rows(
+    lines: Lines, amount_at: int | None, form: Form, entity: EntityLayout, layout: FileLayout
+) -> tuple[np.ndarray, list[StatedTotal]]:
+    """Which lines are data, and the totals rows."""
+    columns, numbers = lines.columns, lines.row_numbers
+    first, near = _first_cells(columns, (*entity.totals_words, *layout.signature_words))
     is_data = _flags(pc.is_valid(first))
-    cells = first.take(pa.array(near))
-    totals: list[tuple[int, StatedTotal]] = []
-    if entity.totals_words:
-        opening = rf"^{_SPACE}(?:{_words_regex(entity.totals_words)}){_SPACE}(?:[:：(（\d].*)?$"
-        for index in near[_flags(pc.match_substring_regex(cells, opening))].tolist():
-            row = [column[index].as_py() for column in columns]
-            totals.append((index, _state_total(row, int(numbers[index]), amount_at, entity)))
-            is_data[index] = False
+    totals: list[StatedTotal] = []
+    for index in _find_totals(first, near, entity):
+        row = [column[index].as_py() for column in columns]
+        totals.append(_state_total(row, int(numbers[index]), amount_at, entity))
+        is_data[index] = False
     if layout.signature_words:
         signing = _words_regex(layout.signature_words)
         opening = rf"^{_SPACE}(?:{signing})(?:\pL{{0,2}}{_SPACE}[:：(（].*|[\s\x{{3000}}].*)?$"
-        is_data[near[_flags(pc.match_substring_regex(cells, opening))]] = False
-        if totals:
+        is_data[near[_flags(pc.match_substring_regex(first.take(pa.array(near)), opening))]] = False
+        if form.totals_at is not None and len(numbers) and numbers[-1] > form.totals_at:
             # Below the totals row a line that opens with such a word, or with "…：" and little else, closes the form.
-            start = totals[-1][0] + 1
+            start = int(np.searchsorted(numbers, form.totals_at, side="right"))
             opens = _flags(pc.match_substring_regex(first.slice(start), rf"^{_SPACE}(?:{signing})"))
             colon = _flags(pc.match_substring_regex(first.slice(start), r"[:：]"))
             filled = np.sum([_flags(pc.is_valid(column.slice(start))) for column in columns], axis=0)
@@ -234,11 +315,11 @@ def _recognise_rows(
     return is_data, totals
 
 
-def _drop_repeated_headers(cells: Cells, columns: list[pa.Array], anchor: int, is_data: np.ndarray) -> None:
-    again = np.flatnonzero(_flags(pc.equal(columns[anchor], cells.header[anchor])))
+def _drop_repeated_headers(lines: Lines, header: Sequence[str], anchor: int, is_data: np.ndarray) -> None:
+    again = np.flatnonzero(_flags(pc.equal(lines.columns[anchor], header[anchor])))
     for index in again.tolist():
-        row = [fold(column[index].as_py() or "") for column in columns]
-        if row == [fold(header) for header in cells.header]:
+        row = [fold(column[index].as_py() or "") for column in lines.columns]
+        if row == [fold(cell) for cell in header]:
             is_data[index] = False
 
 
@@ -249,75 +330,94 @@ def _pick(column: pa.Array, rows: np.ndarray) -> pa.Array:
     return column.take(pa.array(rows))
 
 
+def survey(header: Sequence[str], blocks: Iterable[Lines], entity: EntityLayout, layout: FileLayout) -> Form:
+    """Look over all blocks of a sheet for what no single one tells."""
+    totals_at, nameless = None, set()
+    narrowest, widest = len(header), 0
+    counted = 0
+    for lines in blocks:
+        if not len(lines.row_numbers):
+            continue
+        narrowest = int(lines.widths.min()) if not counted else min(narrowest, int(lines.widths.min()))
+        widest = max(widest, int(lines.widths.max()))
+        counted += len(lines.row_numbers)
+        first, near = _first_cells(lines.columns, (*entity.totals_words, *layout.signature_words))
+        for index in _find_totals(first, near, entity):
+            totals_at = int(lines.row_numbers[index])
+        nameless |= {
+            position
+            for position, cell in enumerate(header)
+            if not fold(cell) and lines.columns[position].null_count < len(lines.row_numbers)
+        }
+    return Form(totals_at, counted > 0 and narrowest == widest != len(header), tuple(sorted(nameless)))
+
+
 def read_rows(cells: Cells, entity: EntityLayout, layout: FileLayout, file: str) -> SheetRows:
-    """Name the columns of a sheet and tell data rows from totals, signatures, repeated headers and blank rows.
+    """The rows of a sheet that is whole in memory. Raises what ``read_lines`` raises."""
+    lines = merge_ragged(cells)
+    return read_lines(cells, lines, survey(cells.header, [lines], entity, layout), entity, layout, file)
+
+
+def read_lines(
+    sheet: Cells, lines: Lines, form: Form, entity: EntityLayout, layout: FileLayout, file: str
+) -> SheetRows:
+    """Name the columns and tell data rows from totals, signatures, repeated headers and blank rows, in all lines of a
+    sheet or in a block of them. ``sheet``: any block of its cells; only its place and header are looked at.
 
     Raises ``FileRefusedError`` when a header is missing or doubled.
     """
-    at, extra_at = _name_columns(cells, entity, file)
-    columns, numbers = cells.columns, cells.row_numbers
-    beyond: dict[int, list[str]] = {}
-    if cells.ragged:
-        columns, numbers, beyond = _merge_ragged(cells)
-    notices = [f"{cells.place}: unknown column {name!r} kept, not used" for name in extra_at]
-    for position, header in enumerate(cells.header):
-        if not fold(header) and columns[position].null_count < len(numbers):
-            name = f"column {position + 1}"
-            extra_at[name] = position
-            notices.append(f"{cells.place}: {name} has values and no header; kept, not used")
+    at, extra_at = _name_columns(sheet, entity, file)
+    notices = [f"{sheet.place}: unknown column {name!r} kept, not used" for name in extra_at]
+    for position in form.nameless:
+        name = f"column {position + 1}"
+        extra_at[name] = position
+        notices.append(f"{sheet.place}: {name} has values and no header; kept, not used")
     amount_at = at.get(entity.sum_field) if entity.sum_field else None
-    is_data, totals = _recognise_rows(columns, numbers, amount_at, entity, layout)
-    _drop_repeated_headers(cells, columns, min(at.values()), is_data)
-    if totals and is_data[totals[-1][0] :].any():
-        notices.append(f"{cells.place}: rows stand below the totals row {totals[-1][1].row}; they are read and counted")
+    is_data, totals = _recognise_rows(lines, amount_at, form, entity, layout)
+    _drop_repeated_headers(lines, sheet.header, min(at.values()), is_data)
     rows = np.flatnonzero(is_data)
-    extra = {name: _pick(columns[position], rows) for name, position in extra_at.items()}
-    row_numbers = numbers[rows]
-    breach = _say_shape(cells, row_numbers, beyond)
-    if beyond:
+    row_numbers = lines.row_numbers[rows]
+    if form.totals_at is not None and len(row_numbers) and row_numbers[-1] > form.totals_at:
+        notices.append(f"{sheet.place}: rows stand below the totals row {form.totals_at}; they are read and counted")
+    extra = {name: _pick(lines.columns[position], rows) for name, position in extra_at.items()}
+    if lines.beyond.null_count < len(lines.beyond):
         # The cells that the header has no name for stay with the row in quarantine.
-        extra["beyond the header"] = _say_of_rows(
-            {number: ",".join(cells_beyond) for number, cells_beyond in beyond.items()}, row_numbers
-        )
+        extra["beyond the header"] = _pick(lines.beyond, rows)
     return SheetRows(
-        number=cells.number,
-        place=cells.place,
-        header=cells.header,
-        by_field={name: _pick(columns[position], rows) for name, position in at.items()},
+        number=sheet.number,
+        place=sheet.place,
+        header=sheet.header,
+        by_field={name: _pick(lines.columns[position], rows) for name, position in at.items()},
         extra=extra,
         row_numbers=row_numbers,
-        shape_breach=breach,
-        totals=[total for _, total in totals],
+        shape_breach=_say_shape(lines, rows, len(sheet.header), form),
+        totals=totals,
         notices=notices,
     )
 
 
-def _say_shape(cells: Cells, row_numbers: np.ndarray, beyond: dict[int, list[str]]) -> pa.Array:
-    """A sentence for each row with too few or too many cells; null for the others.
+def _say_shape(lines: Lines, rows: np.ndarray, width: int, form: Form) -> pa.Array:
+    """A sentence for each of the lines ``rows`` with too few or too many cells; null for the others.
 
     Empty cells too many are none where every row of the file ends in them. Where one row does, a comma inside a cell
     may have pushed the others aside.
     """
-    width = len(cells.header)
-    lengths = {len(row) for row in cells.ragged.values()}
-    all_end_alike = not len(cells.row_numbers) and len(lengths) == 1
-    said = {
-        number: f"row {number} has {len(row)} cells, the header {width}; put cells with commas in quotes."
-        for number, row in cells.ragged.items()
-        if len(row) < width or number in beyond or not all_end_alike
-    }
-    return _say_of_rows(said, row_numbers)
-
-
-def _say_of_rows(said: dict[int, str], row_numbers: np.ndarray) -> pa.Array:
-    """What is said of some rows, by row number; null for the others."""
-    held = np.flatnonzero(np.isin(row_numbers, np.fromiter(said, np.int64, len(said))))
-    if not len(held):
-        return pa.nulls(len(row_numbers), pa.string())
-    sentences = np.full(len(row_numbers), None, dtype=object)
-    for index in held.tolist():
-        sentences[index] = said[int(row_numbers[index])]
-    return pa.array(sentences, pa.string())
+    widths = lines.widths[rows]
+    is_wrong = widths < width
+    over = widths > width
+    if over.any():
+        is_wrong |= over & (_flags(pc.is_valid(lines.beyond))[rows] | (not form.ends_alike))
+    if not is_wrong.any():
+        return pa.nulls(len(rows), pa.string())
+    sentences = pc.binary_join_element_wise(
+        "row ",
+        pa.array(lines.row_numbers[rows]).cast(pa.string()),
+        " has ",
+        pa.array(widths).cast(pa.string()),
+        f" cells, the header {width}; put cells with commas in quotes.",
+        "",
+    )
+    return pc.if_else(pa.array(is_wrong), sentences, pa.scalar(None, pa.string()))
 
 
 def pack_json(cells: dict[str, pa.Array], rows: int) -> pa.Array:
