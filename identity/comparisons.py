@@ -24,6 +24,8 @@ class Comparison:
 
 _SAME_NAME = "list_has_any(names_l, names_r)"
 _NAMESAKES = "greatest(name_count_l, name_count_r)"
+# The same thing says more beside the same name: a birthday is a twin's too, a household's number its members' too.
+_OF_NAME = f"({_SAME_NAME} OR list_has_any(sounds_l, sounds_r))"
 _LENGTHS_DIFFER = "length(name_l) <> length(name_r)"
 _AGREEMENT = "name_agreement(name_l, sound_l, name_r, sound_r)"
 COMPARISONS = (
@@ -72,6 +74,7 @@ COMPARISONS = (
         "birth",
         "len(birth_years_l) = 0 OR len(birth_years_r) = 0",
         (
+            ("same_of_name", f"list_has_any(birth_days_l, birth_days_r) AND {_OF_NAME}"),
             ("same", "list_has_any(birth_days_l, birth_days_r)"),
             ("near", "has_near_day(birth_days_l, birth_days_r)"),
             ("within_lunar_days", "has_close_day(birth_days_l, birth_days_r)"),
@@ -101,17 +104,26 @@ COMPARISONS = (
     Comparison(
         "account",
         "len(accounts_l) = 0 OR len(accounts_r) = 0",
-        (("same", "list_has_any(accounts_l, accounts_r)"), ("different", "ELSE")),
+        (
+            ("same_of_name", f"list_has_any(accounts_l, accounts_r) AND {_OF_NAME}"),
+            ("same", "list_has_any(accounts_l, accounts_r)"),
+            ("different", "ELSE"),
+        ),
     ),
     Comparison(
         "household",
         "len(households_l) = 0 OR len(households_r) = 0",
-        (("same", "list_has_any(households_l, households_r)"), ("different", "ELSE")),
+        (
+            ("same_of_name", f"list_has_any(households_l, households_r) AND {_OF_NAME}"),
+            ("same", "list_has_any(households_l, households_r)"),
+            ("different", "ELSE"),
+        ),
     ),
     Comparison(
         "kin",
         "len(kin_sounds_l) = 0 OR len(kin_sounds_r) = 0",
         (
+            ("same_kin_of_name", f"list_has_any(kin_l, kin_r) AND {_OF_NAME}"),
             ("same_kin", "list_has_any(kin_l, kin_r)"),
             ("same_kin_name", "list_has_any(kin_sounds_l, kin_sounds_r)"),
             ("different", "ELSE"),

@@ -10,7 +10,9 @@ from identity.han import UNREADABLE
 
 # What a node's mentions say, each value once: the profile's column and the mention's value.
 _GATHERED = {
-    "names": "name", "sounds": "sound", "birth_years": "year(birth_date)", "damaged": "damaged_id_no",
+    "names": "name", "sounds": "sound", "damaged": "damaged_id_no",
+    # A number tells its owner's year of birth as well as a record does.
+    "birth_years": "year(coalesce(birth_date, CASE WHEN kind = 'anchor' THEN number_birth END))",
     "certificates": "certificate_id_no", "documents": "other_document_no", "addresses": "address",
     "accounts": "bank_account", "households": "household_key",
 }  # fmt: skip

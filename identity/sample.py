@@ -91,7 +91,7 @@ def draw_sample(
     with connect() as connection:
         connection.execute(f"ATTACH '{str(work_file).replace(chr(39), chr(39) * 2)}' AS work (READ_ONLY)")
         strata = _create_strata(connection)
-        shares = _allocate(strata, size)
+        shares = _allocate(strata, _different_pairs(connection, strata), size)
         drawn = [
             (side, name, *pair)
             for (side, name), count in shares.items()
@@ -104,7 +104,10 @@ def draw_sample(
         "sample_id": sample_id,
         "run_id": run_id,
         "strata": [{"side": side, "name": name, "size": total} for (side, name), total in strata.items()],
-        "pairs": {key: {"side": row[0], "stratum": row[1], "mentions": row[2:]} for key, row in pairs.items()},
+        "pairs": {
+            key: {"side": row[0], "stratum": row[1], "mentions": row[2:4], "times": row[4]}
+            for key, row in pairs.items()
+        },
     }
     home.private_folder(home.identity)
     write_atomically(_plan_file(home, sample_id), json.dumps(plan, ensure_ascii=False, indent=1) + "\n")
@@ -179,10 +182,21 @@ def _create_strata(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str
     return {(side, name): pairs for side, name, pairs in rows}
 
 
-def _allocate(strata: dict[tuple[str, str], int], size: int) -> dict[tuple[str, str], int]:
+def _different_pairs(
+    connection: duckdb.DuckDBPyConnection, strata: dict[tuple[str, str], int]
+) -> dict[tuple[str, str], int]:
+    """How many different pairs can be asked of each stratum: of two clusters only the best scored one."""
+    homes = dict(connection.execute("SELECT stratum, count(*) FROM near_homes GROUP BY ALL").fetchall())
+    return {(side, name): homes[name] if side == NEAR else pairs for (side, name), pairs in strata.items()}
+
+
+def _allocate(
+    strata: dict[tuple[str, str], int], different: dict[tuple[str, str], int], size: int
+) -> dict[tuple[str, str], int]:
     """Labels per stratum: on either side half in proportion to its pairs (for the whole), half evenly (for the small).
 
-    No stratum gets more than it has, none gets nothing. Raises ``SampleRefused`` when ``size`` is too small for that.
+    No stratum gets more than it has different pairs, none gets nothing. Raises ``SampleRefused`` when ``size`` is too
+    small for that.
     """
     if size < len(strata):
         raise SampleRefused(f"evaluate: {size} pairs are fewer than the {len(strata)} strata; ask for more.")
@@ -194,7 +208,7 @@ def _allocate(strata: dict[tuple[str, str], int], size: int) -> dict[tuple[str, 
         return strata[key] / sides[key[0]] + 1 / counts[key[0]]
 
     for _ in range(size - len(strata)):
-        open_strata = [key for key in strata if given[key] < strata[key]]
+        open_strata = [key for key in strata if given[key] < different[key]]
         if not open_strata:
             break
         # The most underserved first (D'Hondt's rule), so that every total is met to the unit.
@@ -204,16 +218,12 @@ def _allocate(strata: dict[tuple[str, str], int], size: int) -> dict[tuple[str, 
 
 def _draw(
     connection: duckdb.DuckDBPyConnection, side: str, stratum: str, pairs: int, count: int, seed: int
-) -> Iterator[tuple[str, str]]:
-    """``count`` different pairs of one stratum, as mention keys, each with the same chance."""
-    numbers = sorted(random.Random(f"{seed}|{side}|{stratum}").sample(range(pairs), count))
+) -> Iterator[tuple[str, str, int]]:
+    """``count`` different pairs of one stratum, as mention keys, and how many draws each stands for."""
     if side == NEAR:
-        homes = connection.execute(
-            "SELECT pairs, mention_key_l, mention_key_r FROM near_homes WHERE stratum = ? ORDER BY ALL", [stratum]
-        ).fetchall()
-        ends = list(itertools.accumulate(home[0] for home in homes))
-        yield from ((home[1], home[2]) for home in (homes[bisect.bisect_right(ends, number)] for number in numbers))
+        yield from _draw_near(connection, stratum, count, random.Random(f"{seed}|{side}|{stratum}"))
         return
+    numbers = sorted(random.Random(f"{seed}|{side}|{stratum}").sample(range(pairs), count))
     homes = connection.execute(
         "SELECT citizen_id, stronger, own, sum(pairs) OVER (ORDER BY citizen_id)::BIGINT FROM linked_homes"
         " WHERE stratum = ? AND pairs > 0 ORDER BY citizen_id",
@@ -228,7 +238,29 @@ def _draw(
             "SELECT mention_key FROM placed WHERE citizen_id = ? AND place IN (?, ?) ORDER BY mention_key",
             [citizen_id, *places],
         ).fetchall()
-        yield keys[0][0], keys[1][0]
+        yield keys[0][0], keys[1][0], 1
+
+
+def _draw_near(
+    connection: duckdb.DuckDBPyConnection, stratum: str, count: int, draw: random.Random
+) -> Iterator[tuple[str, str, int]]:
+    """Pairs of clusters, drawn with the chance of the pairs between them until ``count`` are different.
+
+    A pair drawn again is asked once and counts as often as it was drawn. Where all are asked, each counts for what it
+    stands for.
+    """
+    homes = connection.execute(
+        "SELECT pairs, mention_key_l, mention_key_r FROM near_homes WHERE stratum = ? ORDER BY ALL", [stratum]
+    ).fetchall()
+    if count == len(homes):
+        yield from ((left, right, pairs) for pairs, left, right in homes)
+        return
+    ends = list(itertools.accumulate(home[0] for home in homes))
+    times: dict[int, int] = {}
+    while len(times) < count:
+        at = bisect.bisect_right(ends, draw.randrange(ends[-1]))
+        times[at] = times.get(at, 0) + 1
+    yield from ((homes[at][1], homes[at][2], often) for at, often in sorted(times.items()))
 
 
 def _pair_at(number: int, stronger: int, own: int) -> tuple[int, int]:
@@ -240,9 +272,11 @@ def _pair_at(number: int, stronger: int, own: int) -> tuple[int, int]:
     return stronger + number - later * (later - 1) // 2, stronger + later
 
 
-def _write_file(connection: duckdb.DuckDBPyConnection, pairs: dict[str, tuple[str, str, str, str]], out: Path) -> None:
+def _write_file(
+    connection: duckdb.DuckDBPyConnection, pairs: dict[str, tuple[str, str, str, str, int]], out: Path
+) -> None:
     """One row per pair: its key, room for label and note, then every field of the one mention beside the other's."""
-    keys = sorted({key for row in pairs.values() for key in row[2:]})
+    keys = sorted({key for row in pairs.values() for key in row[2:4]})
     connection.execute("CREATE TEMP TABLE asked AS SELECT unnest(?) AS mention_key", [keys])
     said = {
         row[0]: ["" if value is None else str(value) for value in row]
@@ -324,11 +358,12 @@ def _count(plan: dict[str, Any], judged: dict[str, str], side: str) -> tuple[Str
     for stratum in plan["strata"]:
         if stratum["side"] == side:
             mine = [
-                judged[key]
+                (judged[key], pair["times"])
                 for key, pair in plan["pairs"].items()
                 if key in judged and (pair["side"], pair["stratum"]) == (side, stratum["name"])
             ]
-            found.append(Stratum(stratum["name"], stratum["size"], len(mine), mine.count(LINK)))
+            links = sum(times for label, times in mine if label == LINK)
+            found.append(Stratum(stratum["name"], stratum["size"], sum(times for _, times in mine), links))
     return tuple(found)
 
 

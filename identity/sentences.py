@@ -208,6 +208,7 @@ LEVELS_IN_CHINESE = {
     "one_char_of_two": "两字差一", "surname": "仅同姓", "different": "不同", "same": "相同", "one_edit": "差一位",
     "two_edits": "差两位", "first_14": "前14位相同", "near": "近似", "within_lunar_days": "农历误差内",
     "same_year": "同年", "same_kin": "同一亲属", "same_kin_name": "亲属同名", "unknown": "无可比较",
+    "same_of_name": "相同（且姓名相同）", "same_kin_of_name": "同一亲属（且姓名相同）",
 }  # fmt: skip
 FIELDS_IN_CHINESE = {
     "name": "姓名", "id_no": "身份证号", "damaged_id_no": "受损号码", "other_document_no": "其他证件",

@@ -26,12 +26,17 @@ from warehouse.duck import connect
 
 
 def hide_numbers(connection: duckdb.DuckDBPyConnection, seed: int) -> None:
-    """Hide numbers of ``mentions``, whole places at a time; the truth stays in ``true_number``."""
+    """Hide numbers of ``mentions``, whole places at a time; the truth stays in ``true_number``.
+
+    Only a number whose owner the mention names, by ``number_links``, is a truth: a relative's number is no label.
+    """
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE mentions AS
         WITH drawn AS (
-            SELECT *, id_no AS true_number,
+            SELECT *,
+                CASE WHEN mention IN (SELECT mention FROM number_links WHERE starts_with(reason, 'id')) THEN id_no END
+                    AS true_number,
                 -- Half of what is hidden goes a whole place at a time, half record by record: a person may lack the
                 -- number in every file of a household, or in one month of it.
                 least((hash(id_no, coalesce(household_key, bank_account, record_key), {seed}) % 10000) / 10000.0,
@@ -62,6 +67,7 @@ def train(work_file: Path, seed: int, trained_on: str) -> Parameters:
     try:
         connection.execute(f"ATTACH '{str(work_file).replace(chr(39), chr(39) * 2)}' AS work (READ_ONLY)")
         read_mentions(connection, "work")
+        prepare(connection)
         hide_numbers(connection, seed)
         prepare(connection)
         blocking.create_pairs(connection)
@@ -71,7 +77,7 @@ def train(work_file: Path, seed: int, trained_on: str) -> Parameters:
             CREATE OR REPLACE TABLE node_truth AS
             SELECT node, min(true_number) AS truth FROM node_of JOIN mentions USING (mention)
             WHERE starts_with(coalesce(reason, 'id'), 'id')
-            GROUP BY node HAVING count(DISTINCT true_number) = 1;
+            GROUP BY node HAVING count(DISTINCT true_number) = 1 AND bool_and(true_number IS NOT NULL);
             CREATE OR REPLACE TABLE labelled AS
             SELECT s.*, l.truth = r.truth AS is_match
             FROM scored_pairs AS s

@@ -82,7 +82,7 @@ def test_a_compared_pair_shows_weights_that_add_up(work_file: Path) -> None:
     assert pair.total >= pair.needed and pair.is_linkable
     levels = {bar.comparison: bar.level for bar in pair.bars}
     assert list(levels) == [comparison.name for comparison in COMPARISONS]
-    assert (levels["birth"], levels["address"], levels["number"]) == ("same", "same_rare", "unknown")
+    assert (levels["birth"], levels["address"], levels["number"]) == ("same_of_name", "same_rare", "unknown")
     assert "sound_birth" in pair.rules
 
 
