@@ -68,36 +68,67 @@ def change_marriages(server: PostgresServer, turn: int, rows: int) -> None:
     )
 
 
+HEADER = "发放流水号,发放项目,家庭编号,姓名,身份证号,银行账号,所属期起,发放月数,实发金额,发放日期,发放状态"
+
+
+def _payment_cells(number: str, period: str, month: int) -> str:
+    """SQL of the cells of payment ``n``, in the order of the header."""
+    name = _NAME.format(seed="n").replace(" / ", " // ").replace("𠅤", "䶮")
+    born = "strftime(date '1940-01-01' + (n * 7 % 19000)::int, '%Y%m%d')"
+    return (
+        f"{number}, CASE WHEN n % 3 = 0 THEN '高龄津贴' ELSE '城市低保' END, 'H' || (n % 5000)::text, {name}, "
+        f"'5101' || lpad((n % 23)::text, 2, '0') || {born} || lpad((n % 10000)::text, 4, '0'), "
+        f"'6217' || lpad((n * 7919)::text, 15, '0'), '{period}', '1', (400 + n % 900)::text || '.00', "
+        f"'2025-{month:02d}-25', '成功'"
+    )
+
+
 def write_payments(folder: Path, clean: Path, rows: int) -> int:
     """Payment files of all districts and months under ``folder`` and the same rows as plain UTF-8 under ``clean``.
 
     Returns how many rows there are.
     """
-    header = "发放流水号,发放项目,家庭编号,姓名,身份证号,银行账号,所属期起,发放月数,实发金额,发放日期,发放状态"
     each = rows // (DISTRICTS * MONTHS)
     duck = duckdb.connect()
     for district in range(DISTRICTS):
         for month in range(1, MONTHS + 1):
             code, period = f"5101{district + 4:02d}", f"2025{month:02d}"
-            name = _NAME.format(seed="n").replace(" / ", " // ").replace("𠅤", "䶮")
-            born = "strftime(date '1940-01-01' + (n * 7 % 19000)::int, '%Y%m%d')"
+            cells = _payment_cells(f"'LS{code}{period}' || lpad(n::text, 6, '0')", period, month)
             query = f"""
-                SELECT string_agg(concat_ws(',', 'LS{code}{period}' || lpad(n::text, 6, '0'),
-                    CASE WHEN n % 3 = 0 THEN '高龄津贴' ELSE '城市低保' END, 'H' || (n % 5000)::text, {name},
-                    '5101' || lpad((n % 23)::text, 2, '0') || {born}
-                    || lpad((n % 10000)::text, 4, '0'),
-                    '6217' || lpad((n * 7919)::text, 15, '0'), '{period}', '1', (400 + n % 900)::text || '.00',
-                    '2025-{month:02d}-25', '成功'), chr(10) ORDER BY n), sum(400 + n % 900)
+                SELECT string_agg(concat_ws(',', {cells}), chr(10) ORDER BY n), sum(400 + n % 900)
                 FROM (SELECT range + {district * 100_000 + month} AS n FROM range({each}))"""
             body, total = duck.execute(query).fetchall()[0]
-            text = f"{header}\n{body}\n"
+            text = f"{HEADER}\n{body}\n"
             (clean / f"{code}_{period}.csv").write_text(text, encoding="utf-8")
             place = folder / code / period
             place.mkdir(parents=True, exist_ok=True)
             file = place / f"payment_{code}_{period}.csv"
             encoding = "gb18030" if district * 100 < DISTRICTS * GB18030_PERCENT else "utf-8"
             file.write_bytes((text + f"合计,{each}笔,,,,,,,{total}.00,,\n").replace("\n", "\r\n").encode(encoding))
-            # A file that has just been written is waited for.
-            os.utime(file, (time.time() - 3600,) * 2)
+            _settle(file)
     duck.close()
     return each * DISTRICTS * MONTHS
+
+
+def write_one_file(folder: Path, rows: int) -> None:
+    """One district and month with ``rows`` payments in a single GB18030 file, with its totals row."""
+    place = folder / "510104" / "202501"
+    place.mkdir(parents=True, exist_ok=True)
+    file, plain = place / "payment_510104_202501.csv", folder / "plain"
+    cells = _payment_cells("'LS' || lpad(n::text, 9, '0')", "202501", 1)
+    with duckdb.connect() as duck:
+        query = f"SELECT concat_ws(',', {cells}) FROM (SELECT range AS n FROM range({rows}))"
+        duck.execute(f"COPY ({query}) TO '{plain}' (FORMAT csv, HEADER false, QUOTE '', DELIMITER '')")
+        ((total,),) = duck.execute(f"SELECT sum(400 + range % 900) FROM range({rows})").fetchall()
+    with plain.open(encoding="utf-8") as lines, file.open("w", encoding="gb18030", newline="\r\n") as written:
+        written.write(f"{HEADER}\n")
+        while text := lines.read(1 << 22):
+            written.write(text)
+        written.write(f"合计,{rows}笔,,,,,,,{total}.00,,\n")
+    plain.unlink()
+    _settle(file)
+
+
+def _settle(file: Path) -> None:
+    # A file that has just been written is waited for.
+    os.utime(file, (time.time() - 3600,) * 2)

@@ -1,4 +1,8 @@
-"""Rows per second and peak memory of our landings, side by side with plain DuckDB and with dlt doing the same job.
+"""Rows per second and peak memory of our landings, side by side with plain DuckDB and with dlt.
+
+dlt does two jobs. ``append`` only adds the rows to Parquet files. ``history`` is the job that our landing does: both
+keep every earlier state and find changed rows by a digest of their content; ours judges every row besides. Two sizes of
+a table and of a single file show whether memory follows the delivery.
 
 Each measurement is a process of its own; the table shows medians. ``--only postgres`` or ``--only files`` runs a part;
 ``--without-dlt`` where the package index cannot be reached.
@@ -17,12 +21,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.city_records import DATABASE, change_marriages, fill_marriages, write_payments
+from benchmarks.city_records import DATABASE, change_marriages, fill_marriages, write_one_file, write_payments
 from simulation.systems.postgres import PostgresServer
 from warehouse.home import PROJECT
 
-DLT = ("dlt[sql_database,parquet,filesystem]==1.31.0", "psycopg2-binary==2.9.13", "adbc-driver-postgresql==1.13.0")
+# pandas: dlt digests Arrow tables with it.
+DLT = (
+    "dlt[sql_database,parquet,filesystem,duckdb]==1.31.0",
+    "psycopg2-binary==2.9.13",
+    "adbc-driver-postgresql==1.13.0",
+    "pandas==3.1.1",
+)
+DLT_JOBS = (("append", "adbc"), ("append", "pyarrow"), ("history", "adbc"), ("history", "pyarrow"))
 CHANGED_ROWS = 2_000
+# How many times larger the second table and the second file are.
+LARGER_TABLE, LARGER_FILE = 3, 4
 
 
 @dataclass(frozen=True)
@@ -37,11 +50,12 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table: medians of a job, and the line it is compared with."""
+    """One line of the table: medians of a job, and the line it is compared with, by time or by peak memory."""
 
     name: str
     medians: Measurement
     compared_with: str | None = None
+    of_peaks: bool = False
 
 
 def measure(command: list[str]) -> Measurement:
@@ -92,15 +106,19 @@ def bench_postgres(folder: Path, rows: int, repeats: int, dlt: bool) -> list[Lin
         lines.append(Line("landing, everything", median_of(repeats, first), "DuckDB COPY to Parquet"))
         say(f"landing a day with {CHANGED_ROWS:,} changes")
         lines.append(Line("landing, 2,000 changes", median_of(repeats, small_day), "landing, everything"))
-        for backend in ("adbc", "pyarrow") if dlt else ():
-            say(f"dlt ({backend})")
+        for job, backend in DLT_JOBS if dlt else ():
+            say(f"dlt {job} ({backend})")
             python = dlt_python(folder)
 
-            def with_dlt(_turn: int, backend: str = backend, python: Path = python) -> Measurement:
+            def with_dlt(_turn: int, job: str = job, backend: str = backend, python: Path = python) -> Measurement:
                 shutil.rmtree(folder / "dlt", ignore_errors=True)
-                return measure([str(python), "benchmarks/with_dlt.py", backend, uri, str(folder / "dlt")])
+                return measure([str(python), "benchmarks/with_dlt.py", job, backend, uri, str(folder / "dlt")])
 
-            lines.append(Line(f"dlt, {backend} batches", median_of(repeats, with_dlt), "landing, everything"))
+            lines.append(Line(f"dlt {job}, {backend}", median_of(repeats, with_dlt), "landing, everything"))
+        say(f"filling a table with {LARGER_TABLE * rows:,} marriages")
+        fill_marriages(server, LARGER_TABLE * rows)
+        say("landing the larger table")
+        lines.append(Line("landing, larger table", first(0), "landing, everything", of_peaks=True))
         return lines
     finally:
         server.stop()
@@ -114,6 +132,22 @@ def dlt_python(folder: Path) -> Path:
         subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
         subprocess.run([str(uv), "pip", "install", "-q", "--python", str(python), *DLT], check=True)
     return python
+
+
+def bench_one_file(folder: Path, rows: int) -> list[Line]:
+    """A single file, and one that is larger: the peak should be the same."""
+    lines: list[Line] = []
+    for times in (1, LARGER_FILE):
+        inbox, home = folder / f"one-{times}", folder / "home-one"
+        shutil.rmtree(inbox, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
+        say(f"landing one file of {times * rows:,} payments")
+        write_one_file(inbox, times * rows)
+        landed = measure(ours("land_source", "allowance", f"file://{inbox}", home))
+        name = "landing one file" if times == 1 else "landing one larger file"
+        lines.append(Line(name, landed, lines[0].name if lines else None, of_peaks=True))
+        shutil.rmtree(inbox)
+    return lines
 
 
 def bench_files(folder: Path, rows: int, repeats: int) -> list[Line]:
@@ -141,14 +175,16 @@ def bench_files(folder: Path, rows: int, repeats: int) -> list[Line]:
 
 def show(lines: list[Line]) -> None:
     """Print the table."""
-    walls = {line.name: line.medians.wall for line in lines}
+    by_name = {line.name: line.medians for line in lines}
     header = ("", "wall s", "CPU s", "rows", "rows/s", "peak MB", "ratio")
     print(f"\n{header[0]:<30}{header[1]:>9}{header[2]:>9}{header[3]:>12}{header[4]:>12}{header[5]:>9}  {header[6]}")
     for line in lines:
         one, ratio = line.medians, ""
         if line.compared_with is not None:
-            share = one.wall / walls[line.compared_with]
-            ratio = f"{share:.2f} × {line.compared_with}" if share >= 0.1 else f"{share:.1%} of {line.compared_with}"
+            other = by_name[line.compared_with]
+            share = one.peak_mb / other.peak_mb if line.of_peaks else one.wall / other.wall
+            ratio = "peak " if line.of_peaks else ""
+            ratio += f"{share:.2f} × {line.compared_with}" if share >= 0.1 else f"{share:.1%} of {line.compared_with}"
         print(
             f"{line.name:<30}{one.wall:>9.2f}{one.cpu:>9.2f}{one.rows:>12,}{one.rows / one.wall:>12,.0f}"
             f"{one.peak_mb:>9,.0f}  {ratio}"
@@ -168,6 +204,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--marriages", type=int, default=1_000_000)
     parser.add_argument("--payments", type=int, default=1_100_000)
+    parser.add_argument("--one-file", type=int, default=1_000_000, help="payments in the smaller single file")
     parser.add_argument("--folder", type=Path, help="where to work; kept. A temporary folder, removed, unless told")
     said = parser.parse_args()
     folder = said.folder or Path(tempfile.mkdtemp(prefix="bench-ingest-"))
@@ -179,6 +216,7 @@ def main() -> None:
             lines += bench_postgres(folder, said.marriages, said.repeats, not said.without_dlt)
         if said.only in (None, "files"):
             lines += bench_files(folder, said.payments, said.repeats)
+            lines += bench_one_file(folder, said.one_file)
     finally:
         if said.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
