@@ -89,6 +89,8 @@ class _Reader:
             self._latest[facts.path] = facts
             if facts.state == "accepted" and facts.partition is not None:
                 self._current[facts.partition] = facts
+            elif facts.state == "ignored":
+                self._raise_version(facts)
         self._workbooks = WorkbookReader()
         self._declared: dict[str, str | None] = {}
 
@@ -305,11 +307,16 @@ class _Reader:
         """Judge the new files of one partition: the highest version that can be read wins."""
         ordered = sorted(group, key=lambda facts: (facts.version, facts.modified_ns, facts.path))
         kept: list[FileFacts] = []
+        now = self._current.get(ordered[0].partition) if ordered and ordered[0].partition else None
         for facts in ordered:
-            if kept and kept[-1].content_hash == facts.content_hash:
-                yield _ignored(facts, "duplicate", f"{facts.path} has the same bytes as {kept[-1].path}."), None
-            else:
+            if not kept or kept[-1].content_hash != facts.content_hash:
                 kept.append(facts)
+                continue
+            other = kept[-1]
+            if now is not None and other.version <= now.version < facts.version:
+                # What counts now lies between the two: the earlier is replaced by it, the later replaces it.
+                kept[-1], facts, other = facts, other, facts
+            yield _ignored(facts, "duplicate", f"{facts.path} has the same bytes as {other.path}."), None
         versions: dict[int, list[FileFacts]] = {}
         for facts in kept:
             versions.setdefault(facts.version, []).append(facts)
@@ -318,6 +325,7 @@ class _Reader:
                 current = self._current.get(facts.partition) if facts.partition else None
                 if current is not None and current.path != facts.path:
                     if current.content_hash == facts.content_hash:
+                        self._raise_version(facts)
                         yield _ignored(facts, "duplicate", f"{facts.path} has the same bytes as {current.path}."), None
                         continue
                     if facts.version < current.version:
@@ -338,6 +346,14 @@ class _Reader:
                 if facts.state == "accepted" and facts.partition is not None:
                     self._current[facts.partition] = facts
                 yield facts, table
+
+    def _raise_version(self, facts: FileFacts) -> None:
+        """What counts counts as a later version too, when a file of that version says the same: what lies between the
+        two is replaced, whenever it comes.
+        """
+        current = self._current.get(facts.partition) if facts.partition else None
+        if current is not None and facts.partition is not None and current.content_hash == facts.content_hash:
+            self._current[facts.partition] = replace(current, version=max(current.version, facts.version))
 
     def _read_file(self, facts: FileFacts) -> tuple[FileFacts, Delivered]:
         entity = self._layout.entities[facts.kind or ""]

@@ -52,6 +52,20 @@ def test_the_highest_version_wins_in_any_order_of_arrival(
     assert accepted == sorted(accepted)
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations([(V1, A), (V2, B), (V3, A)])))
+@pytest.mark.parametrize("together", [pytest.param(1, id="one by one"), pytest.param(2, id="the last two together")])
+def test_a_correction_taken_back_by_the_first_bytes_stays_taken_back(
+    district: DistrictFolder, order: tuple[tuple[str, bytes], ...], together: int
+) -> None:
+    amounts: list[str] = []
+    days = [order[:1], order[1:]] if together == 2 else [[drop] for drop in order]
+    for drops in days:
+        for path, content in drops:
+            district.put(path, content)
+        amounts += district.land().values("payment", "raw_amount")
+    assert amounts[-1] == "100"
+
+
 def test_a_file_seen_before_is_not_read_again(district: DistrictFolder) -> None:
     district.put(V1, A)
     district.put(V2, BAD)
