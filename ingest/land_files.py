@@ -163,9 +163,8 @@ def _land_large(
     refused: list[Path] = []
     records: list[np.ndarray] = []
     above: pa.Table | None = None
-    while True:
-        rows = _name_deliveries(chunk.tables[name], receipts)
-        rows, judged = _judge_below(load, duck, entity, rows, above, part)
+    for rows in _rows_of(chunk, more, name):
+        rows, judged = _judge_below(load, duck, entity, _name_deliveries(rows, receipts), above, part)
         above = _find_above(load, duck, entity, rows)
         placed = _place_rows(judged)
         _count_rows(placed, receipts)
@@ -179,9 +178,6 @@ def _land_large(
             columns = load.quarantine_columns(entity, part, load.received_at())
             copy(duck, f"SELECT {columns} FROM waiting_now", refused[-1])
             duck.unregister("waiting_now")
-        if not chunk.continues:
-            break
-        chunk = next(more)
     receipt = receipts[facts.path]
     if entity.latest_by_record and accepted:
         receipt = _set_aside_outdone(duck, accepted, np.concatenate(records), receipt)
@@ -189,6 +185,16 @@ def _land_large(
     waiting = [(file, f"quarantine/{file.name.replace('-quarantine-', '-')}") for file in refused]
     receipt = replace(receipt, rows_files=tuple(to for _, to in files), quarantine_files=tuple(to for _, to in waiting))
     load.commit(part, [*files, *waiting], [receipt])
+
+
+def _rows_of(chunk: FileChunk, more: Iterator[FileChunk], name: str) -> Iterator[pa.Table]:
+    """The rows of one large file, chunk by chunk; the last may hold none, only the end of a form."""
+    while True:
+        if chunk.tables[name].num_rows:
+            yield chunk.tables[name]
+        if not chunk.continues:
+            return
+        chunk = next(more)
 
 
 def _judge_below(

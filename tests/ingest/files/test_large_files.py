@@ -123,6 +123,14 @@ def test_a_large_file_lands_like_a_small_one_whatever_lies_across_its_blocks(tmp
     assert len(receipt.rows_files) > 5
 
 
+def test_a_last_block_may_hold_nothing_but_the_end_of_the_form(tmp_path: Path) -> None:
+    lines = [payment(number) for number in range(20, 27)]
+    end = [["合计", "7笔", "", "", "", "", "", "", "4900.00", "", ""], ["制表：张三"]]
+    receipt, found = land_in(tmp_path, text([PAYMENT, *lines, *end]), in_blocks(1, 1))
+    assert (receipt.rows_read, receipt.rows_accepted, receipt.control_rows) == (7, 7, 7)
+    assert len(found["rows"]) == len(receipt.rows_files) == 7
+
+
 def test_a_large_file_whose_total_disagrees_lands_nothing(tmp_path: Path) -> None:
     lines = [payment(number) for number in range(20, 60)] + [["合计", "40笔", "", "", "", "", "", "", "1.00", "", ""]]
     receipt, found = land_in(tmp_path, text([PAYMENT, *lines]), in_blocks(300, 7))
