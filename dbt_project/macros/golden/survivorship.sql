@@ -43,3 +43,21 @@
     {%- for word in survivorship()[attribute] -%}{%- do keys.extend(survivorship_order(word)) -%}{%- endfor -%}
     {{ return((keys + ['0', '0', '0', '0', '0', '0'])[:6]) }}
 {%- endmacro %}
+
+
+{# The rule of a row's attribute in words. #}
+{% macro survivorship_rule() -%}
+    case attribute {% for attribute, words in survivorship().items() %} when '{{ attribute }}' then '{{ words | join(", ") }}' {% endfor %} end
+{%- endmacro %}
+
+
+{# A number that is the smaller, the later a date is; no date counts as the earliest. #}
+{% macro backwards(date) -%} -coalesce({{ dbt.datediff(far_past(), date, 'day') }}, 0) {%- endmacro %}
+
+
+{# The values of the row of a group that comes first in the order of the given expressions, as a structure of those that are columns. #}
+{% macro first_by(expressions) -%} {{ return(adapter.dispatch('first_by')(expressions)) }} {%- endmacro %}
+
+{% macro duckdb__first_by(expressions) -%}
+    min(struct_pack({% for expression in expressions %}{{ expression if '(' not in expression else 'key_' ~ loop.index }} := {{ expression }}{{ ', ' if not loop.last }}{% endfor %}))
+{%- endmacro %}

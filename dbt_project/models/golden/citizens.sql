@@ -10,18 +10,6 @@ with last_states as (
     from {{ ref('int_marital_states__dated') }}
     qualify row_number() over (partition by citizen_id order by place desc) = 1
 
-),
-
-systems as (
-
-    select
-        l.citizen_id,
-        {{ sorted_distinct('m.source_system', 'not coalesce(m.is_withdrawn, false)') }} as source_systems
-    from {{ ref('int_mentions__unioned') }} as m
-    inner join {{ source('identity', 'mention_links') }} as l on m.mention_key = l.mention_key
-    where l.citizen_id is not null
-    group by l.citizen_id
-
 )
 
 select
@@ -40,10 +28,9 @@ select
         when '20' then 'married' when '30' then 'widowed' when '40' then 'divorced' else 'never_recorded'
     end as marital_status,
     case when s.marital_code = '20' then s.partner_citizen_id end as spouse_citizen_id,
-    systems.source_systems,
+    c.source_systems,
     cast(c.mention_count as integer) as mention_count,
     cast(c.identity_confidence as double) as identity_confidence
 from {{ ref('int_citizens__described') }} as c
 left join {{ ref('int_deaths__judged') }} as d on c.citizen_id = d.citizen_id
 left join last_states as s on c.citizen_id = s.citizen_id
-left join systems on c.citizen_id = systems.citizen_id

@@ -1,8 +1,34 @@
 -- One row per citizen and attribute: the chosen value, the statement that carries it, and the rule that chose it.
 --
--- The order in which statements compete stands in macros/golden/survivorship.sql, attribute by attribute.
+-- The order in which statements compete stands in macros/golden/survivorship.sql, attribute by attribute. Almost always all
+-- statements of an attribute say the same value: there nothing competes, and only its carrier is looked for.
 {% set rules = survivorship() %}
-with by_system as (
+with told as (
+
+    select
+        citizen_id,
+        attribute,
+        min(value) as value,
+        min(value) = max(value) as is_undisputed,
+        {{ first_by([
+            'is_withdrawn', 'trust_place', backwards('said_on'), backwards('seen_to'), 'source_system', 'source_table',
+            'source_record_id', 'role', 'origin'
+        ]) }} as carrier
+    from {{ ref('int_statements__gathered') }}
+    group by citizen_id, attribute
+
+),
+
+disputed as (
+
+    select s.*
+    from {{ ref('int_statements__gathered') }} as s
+    inner join told on s.citizen_id = told.citizen_id and s.attribute = told.attribute
+    where not told.is_undisputed
+
+),
+
+by_system as (
 
     select
         citizen_id,
@@ -15,7 +41,7 @@ with by_system as (
         sum(case when not is_withdrawn then record_count else 0 end) as agreeing_records,
         coalesce(max(case when not is_withdrawn then {{ dbt.datediff(far_past(), 'said_on', 'day') }} end), 0) as said_day,
         coalesce(max(case when not is_withdrawn then {{ dbt.datediff(far_past(), 'seen_to', 'day') }} end), 0) as seen_day
-    from {{ ref('int_statements__gathered') }}
+    from disputed
     group by citizen_id, attribute, value, source_system
 
 ),
@@ -42,7 +68,7 @@ keyed as (
 
     select
         citizen_id, attribute, value, withdrawn_place,
-        case attribute {% for attribute, words in rules.items() %} when '{{ attribute }}' then '{{ words | join(", ") }}' {% endfor %} end as chosen_rule,
+        {{ survivorship_rule() }} as chosen_rule,
         {% for place in range(6) %}
         case attribute {% for attribute in rules %} when '{{ attribute }}' then {{ survivorship_keys(attribute)[place] }} {% endfor %} end as key_{{ place }}{{ ',' if not loop.last }}
         {% endfor %}
@@ -89,7 +115,7 @@ carried as (
                 coalesce(s.seen_to, {{ far_past() }}) desc, s.source_system, s.source_table, s.source_record_id, s.role
         ) as carrier_place
     from ranked
-    inner join {{ ref('int_statements__gathered') }} as s
+    inner join disputed as s
         on ranked.citizen_id = s.citizen_id and ranked.attribute = s.attribute and ranked.value = s.value
     where ranked.place = 1
 
@@ -100,3 +126,12 @@ select
     source_system, source_table, source_record_id, role, is_withdrawn
 from carried
 where carrier_place = 1
+
+union all
+
+select
+    citizen_id, attribute, value, false as is_tied,
+    case when carrier.origin = 'identity_number' then 'identity number' else {{ survivorship_rule() }} end as chosen_rule,
+    carrier.origin, carrier.source_system, carrier.source_table, carrier.source_record_id, carrier.role, carrier.is_withdrawn
+from told
+where is_undisputed

@@ -3,11 +3,6 @@
 -- The same value stated again by the same table (a monthly file, a next registration) is the same statement seen again;
 -- the record is the one that stated it last. Every single record stays reachable by citizen_mentions. Values inside a
 -- sound identity number (birth date, sex) are statements of their own, origin 'identity_number'.
-{% set plain = {
-    'name': 'name', 'sex': 'sex', 'id_no': 'id_no', 'other_document_no': 'other_document_no',
-    'certificate_id_no': 'certificate_id_no', 'hukou_district': 'hukou_district',
-    'managing_district': 'managing_district', 'address': 'address', 'bank_account': 'bank_account'
-} %}
 with linked as (
 
     select
@@ -49,42 +44,40 @@ folded as (
 
 ),
 
-statements as (
+-- What one table says of a citizen in one way only needs no second folding; telephones may stand in several rows.
+said_in_one_way as (
 
-    {% for attribute, column in plain.items() %}
-    select
-        citizen_id, '{{ attribute }}' as attribute, {{ column }} as value, 'stated' as origin, trust_place, 1 as validity_place,
-        source_system, source_table, role, is_withdrawn, record_count, said_on, source_record_id, seen_from, seen_to
+    select citizen_id, source_system, source_table, role, is_withdrawn
     from folded
-    where {{ column }} is not null
+    group by citizen_id, source_system, source_table, role, is_withdrawn
+    having count(*) = 1
 
-    union all
-    {% endfor %}
+),
 
-    select
-        citizen_id, 'birth_date', {{ date_text('birth_date', 'birth_date_precision') }}, 'stated', trust_place,
-        case birth_date_precision when 'month' then 2 when 'year' then 3 else 1 end,
-        source_system, source_table, role, is_withdrawn, record_count, said_on, source_record_id, seen_from, seen_to
-    from folded
-    where birth_date is not null
+in_one_way as (
 
-    union all
+    select f.*
+    from folded as f
+    inner join said_in_one_way as o
+        on f.citizen_id = o.citizen_id and f.source_system = o.source_system and f.source_table = o.source_table
+        and f.role = o.role and f.is_withdrawn = o.is_withdrawn
 
-    select
-        citizen_id, 'birth_date', substr(id_no, 7, 4) || '-' || substr(id_no, 11, 2) || '-' || substr(id_no, 13, 2),
-        'identity_number', case when has_own_number then 0 else 4 end, 1,
-        source_system, source_table, role, is_withdrawn, record_count, said_on, source_record_id, seen_from, seen_to
-    from folded
-    where id_no is not null
+),
 
-    union all
+in_several_ways as (
 
-    select
-        citizen_id, 'sex', case when substr(id_no, 17, 1) in ('1', '3', '5', '7', '9') then 'male' else 'female' end,
-        'identity_number', case when has_own_number then 0 else 4 end, 1,
-        source_system, source_table, role, is_withdrawn, record_count, said_on, source_record_id, seen_from, seen_to
-    from folded
-    where id_no is not null
+    select f.*
+    from folded as f
+    left join said_in_one_way as o
+        on f.citizen_id = o.citizen_id and f.source_system = o.source_system and f.source_table = o.source_table
+        and f.role = o.role and f.is_withdrawn = o.is_withdrawn
+    where o.citizen_id is null
+
+),
+
+to_fold as (
+
+    {{ statements_in('in_several_ways') }}
 
     union all
 
@@ -116,5 +109,14 @@ select
     max(said_on) as said_on,
     min(seen_from) as seen_from,
     max(seen_to) as seen_to
-from statements
+from to_fold
 group by citizen_id, attribute, value, origin, source_system, source_table, role, is_withdrawn
+
+union all
+
+select
+    citizen_id, attribute, value, origin, source_system, source_table, role, is_withdrawn, trust_place, validity_place,
+    record_count, source_record_id, said_on, seen_from, seen_to
+from (
+    {{ statements_in('in_one_way') }}
+) as unfolded
