@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from case_book import build, read_cases
+from rebuilt import Model, compiled_models
 
 HERE = Path(__file__).parent
 
@@ -24,3 +25,9 @@ def candidate(built_work_file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A reading connection to the built work file."""
     with duckdb.connect(str(built_work_file), read_only=True) as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def models(built_work_file: Path) -> list[Model]:
+    """What dbt compiled for the work file of all cases, in the order of references."""
+    return compiled_models(built_work_file.parent / "target")
