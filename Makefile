@@ -7,7 +7,7 @@ RUN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PACKAGES := rongtong ingest identity expectations warehouse simulation
 
-.PHONY: help install demo airflow check test test-all bench-identity bench-ingest clean
+.PHONY: help install demo airflow check test test-all bench-identity bench-ingest bench-golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ bench-identity: $(INSTALLED) ## our linking beside plain Splink; ARGS="--mention
 
 bench-ingest: $(INSTALLED) ## landings measured beside plain DuckDB and dlt
 	@$(RUN)/python -m benchmarks.ingest $(ARGS)
+
+bench-golden: $(INSTALLED) ## golden, findings and figures of a whole city; ARGS="--scale 0.01" for a quick look
+	@$(RUN)/python -m benchmarks.golden $(ARGS)
 
 clean: ## remove what was installed and built; data under RONGTONG_HOME stay
 	rm -rf $(VENV) .uv dbt_project/target

@@ -1,0 +1,117 @@
+"""Golden, findings, figures and hand-overs of a whole city: seconds per model, peak memory, size of the work file.
+
+The city is drawn as staging and identity hand it over (``benchmarks.city_shapes``); what is measured are the very dbt
+invocations of a run, each room in a process of its own. ``--scale 0.01`` is a quick look.
+
+    python -m benchmarks.golden --scale 1 --home FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.city_shapes import AS_OF, write_city
+from rongtong.dbt_room import build_room
+from warehouse.home import PROJECT, Home
+
+RUN = "20251231T000000-bench"
+# The seeds and the unions, which a run builds with its staging.
+UNIONS = ["resource_type:seed", "int_*__unioned"]
+SLOWEST = 15
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One room: wall seconds, and seconds of each of its models and tests."""
+
+    room: str
+    wall: float
+    nodes: dict[str, float]
+
+
+def build_unions(home: Home) -> None:
+    """Seeds and unions of the drawn staging, by dbt. Raises ``RuntimeError`` with what dbt said."""
+    folder = home.run_folder(RUN)
+    project = str(PROJECT / "dbt_project")
+    environment = os.environ | {
+        "RONGTONG_WORK_FILE": str(home.work_file(RUN)),
+        "RONGTONG_TEMP_FOLDER": str(folder / "temp"),
+        "RONGTONG_DBT_TARGET": str(home.root / "dbt"),
+    }
+    command = [sys.executable, "-c", "import sys; from dbt.cli.main import cli; cli(sys.argv[1:])", "build"]
+    command += [
+        "--select",
+        *UNIONS,
+        "--indirect-selection",
+        "buildable",
+        "--project-dir",
+        project,
+        "--profiles-dir",
+        project,
+    ]
+    command += ["--log-path", str(folder / "dbt"), "--vars", json.dumps({"as_of": AS_OF, "run_id": RUN})]
+    done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"the unions failed: {done.stdout[-800:]}")
+
+
+def measure(room: str, home: Home) -> Measured:
+    """Build one room and read what each node took."""
+    begun = time.perf_counter()
+    if room == "unions":
+        build_unions(home)
+    else:
+        build_room(room, home, RUN, {"as_of": AS_OF, "run_id": RUN})
+    wall = time.perf_counter() - begun
+    results = json.loads((home.root / "dbt" / "run_results.json").read_text(encoding="utf-8"))["results"]
+    nodes = {".".join(one["unique_id"].split(".")[2:]): float(one["execution_time"]) for one in results}
+    return Measured(room, wall, nodes)
+
+
+def report(measured: list[Measured], rows: dict[str, int], home: Home) -> str:
+    """What was measured, as text: rooms, then the slowest nodes."""
+    lines = [f"{number:12,} {shape}" for shape, number in rows.items()] + [""]
+    lines += [f"{one.room:<10} {one.wall:8.1f} s  {len(one.nodes):4} nodes" for one in measured]
+    lines += [f"{'together':<10} {sum(one.wall for one in measured):8.1f} s"]
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    lines += [f"peak memory {peak:.1f} GB, work file {home.work_file(RUN).stat().st_size / 1e9:.1f} GB", ""]
+    nodes = sorted(((seconds, name) for one in measured for name, seconds in one.nodes.items()), reverse=True)
+    return "\n".join(lines + [f"{seconds:8.1f} s  {name}" for seconds, name in nodes[:SLOWEST]])
+
+
+def main() -> None:
+    """Command line of the benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.golden", description=__doc__)
+    parser.add_argument("--scale", type=float, default=1.0, help="1: the whole city; 0.01: a quick look")
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--home", type=Path, help="keep the work file here, and take the city that is there already")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(asked.home or Path(folder))
+        rows = draw_city(home, asked.scale, asked.seed)
+        measured = [measure(room, home) for room in ("unions", "golden", "findings")]
+        print(report(measured, rows, home))
+
+
+def draw_city(home: Home, scale: float, seed: int) -> dict[str, int]:
+    """The city's work file; a drawn one is used again, and then no rows are told."""
+    if home.work_file(RUN).exists():
+        return {}
+    home.run_folder(RUN).mkdir(parents=True, exist_ok=True)
+    begun = time.perf_counter()
+    rows = write_city(home.work_file(RUN), scale, seed)
+    print(f"a city drawn in {time.perf_counter() - begun:.0f} s", file=sys.stderr)
+    return rows
+
+
+if __name__ == "__main__":
+    main()
