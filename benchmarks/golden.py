@@ -27,6 +27,8 @@ RUN = "20251231T000000-bench"
 # The seeds and the unions, which a run builds with its staging.
 UNIONS = ["resource_type:seed", "int_*__unioned"]
 SLOWEST = 15
+# Of DuckDB; dbt and Python take the rest of the 12 GB that a city may need.
+MEMORY_LIMIT = "10GB"
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--home", type=Path, help="keep the work file here, and take the city that is there already")
     asked = parser.parse_args()
+    os.environ.setdefault("RONGTONG_MEMORY_LIMIT", MEMORY_LIMIT)
     with tempfile.TemporaryDirectory() as folder:
         home = Home(asked.home or Path(folder))
         rows = draw_city(home, asked.scale, asked.seed)

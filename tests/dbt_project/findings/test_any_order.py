@@ -26,13 +26,16 @@ RECORD_SHAPES = (
     "care_registrations", "declarations",
 )  # fmt: skip
 RECORD = "source_system || '/' || source_table || '/' || source_record_id"
-# Leads that hold, are what they were, and bear another id than in the run before.
+# Leads that go on, each with the other alone, and bear another id than in the run before.
 RENAMED = """(
-    select 1 from findings.findings as now inner join history.findings as before
-        on now.rule = before.rule and now.period_from = before.period_from
-        and now.citizen_id is not distinct from before.citizen_id
-        and now.household_key is not distinct from before.household_key
-    where now.is_holding and before.is_holding and now.finding_id <> before.finding_id)"""
+    select now.finding_id, before.finding_id as id_before from findings.findings as now
+    inner join history.findings as before
+        on now.rule = before.rule
+        and coalesce(now.citizen_id, now.household_key) = coalesce(before.citizen_id, before.household_key)
+        and now.period_from <= before.period_to and before.period_from <= now.period_to
+    where now.is_holding and before.is_holding
+    qualify count(*) over (partition by now.finding_id) = 1 and count(*) over (partition by before.finding_id) = 1
+) where finding_id <> id_before"""
 DEATHS = "(select source_record_id from reversed)"
 # Where a reversed death could still be told.
 AFTERMATH = {
