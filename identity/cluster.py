@@ -17,8 +17,13 @@ from math import inf
 from identity import thresholds
 
 Edge = tuple[float, int, int]
+# The day of death and the last day of an act in person.
+Life = tuple[date | None, date | None]
 # The weight of an edge that a person decided.
 DECIDED = inf
+FAR_APART = "birth dates far apart"
+ACT_AFTER_DEATH = "an act in person after the death"
+_UNTOLD: Life = (None, None)
 
 
 @dataclass
@@ -45,25 +50,29 @@ class Partition:
 
 @dataclass(frozen=True)
 class Constraints:
-    """What must stay apart: nodes with different sound numbers, far birth dates, and pairs with the reason why.
+    """What must stay apart: nodes with different sound numbers, far birth dates, or an act in person after the other's
+    death, and pairs with the reason why.
 
-    ``decided``: pairs that a person keeps apart; ``together``: pairs that a person put together.
+    ``lives``: the day a node's person died and the last day it acted in person, where told. ``decided``: pairs that a
+    person keeps apart; ``together``: pairs that a person put together.
     """
 
     numbers: dict[int, str]
     apart: dict[int, dict[int, str]]
     births: dict[int, tuple[date, ...]] = field(default_factory=dict)
+    lives: dict[int, Life] = field(default_factory=dict)
     decided: frozenset[tuple[int, int]] = frozenset()
     together: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass
 class _Growing:
-    """Clusters in the making, by root: the sound numbers, birth dates and members of each."""
+    """Clusters in the making, by root: the sound numbers, birth dates, lives and members of each."""
 
     partition: Partition
     numbers: dict[int, frozenset[str]]
     births: dict[int, tuple[date, ...]]
+    lives: dict[int, Life]
     members: dict[int, list[int]] = field(default_factory=dict)
 
     def inside(self, root: int) -> list[int]:
@@ -77,6 +86,8 @@ class _Growing:
             self.numbers[keep] = numbers
         if born := self.births.get(keep, ()) + self.births.pop(drop, ()):
             self.births[keep] = born
+        if drop in self.lives:
+            self.lives[keep] = _latest(self.lives.get(keep, _UNTOLD), self.lives.pop(drop))
         self.partition.root[drop] = keep
         for node in edge[1:]:
             self.partition.joined.setdefault(node, edge)
@@ -89,6 +100,7 @@ def join_founders(edges: Iterable[Edge], constraints: Constraints) -> Partition:
         result,
         {node: frozenset((number,)) for node, number in constraints.numbers.items()},
         dict(constraints.births),
+        dict(constraints.lives),
     )
     _join_decided(growing, constraints)
     ordered = sorted(((-weight, min(a, b), max(a, b)) for weight, a, b in edges))
@@ -139,12 +151,15 @@ def attach_weak(edges: Iterable[Edge], partition: Partition, constraints: Constr
     order = sorted((-max(edge[0] for edge in found.values()), weak) for weak, found in options.items())
     for _, weak in order:
         forbidden, born = constraints.apart.get(weak, {}), constraints.births.get(weak, ())
+        life = constraints.lives.get(weak, _UNTOLD)
         allowed = []
         for root, edge in options[weak].items():
             inside = [root, *members[root]]
             reason = next((forbidden[node] for node in inside if node in forbidden), None)
             if reason is None and any(are_far_apart(born, constraints.births.get(node, ())) for node in inside):
-                reason = "birth dates far apart"
+                reason = FAR_APART
+            if reason is None and any(outlives(life, constraints.lives.get(node, _UNTOLD)) for node in inside):
+                reason = ACT_AFTER_DEATH
             if reason is None:
                 allowed.append((edge, root))
             else:
@@ -168,6 +183,22 @@ def are_far_apart(some: tuple[date, ...], others: tuple[date, ...]) -> bool:
     return bool(some and others) and not any(_is_near(a, b) for a in some for b in others)
 
 
+def outlives(some: Life, other: Life) -> bool:
+    """The one acted in person after the other's death, or the other after the one's: evidence of likeness is no proof.
+
+    Within one node, which a sound number holds together, it is a finding and not a matter of this rule.
+    """
+    return any(
+        died is not None and acted is not None and acted > died
+        for (died, _), (_, acted) in ((some, other), (other, some))
+    )
+
+
+def _latest(some: Life, other: Life) -> Life:
+    died, acted = ([day for day in days if day is not None] for days in zip(some, other, strict=True))
+    return max(died, default=None), max(acted, default=None)
+
+
 def _is_near(a: date, b: date) -> bool:
     if abs((a - b).days) <= thresholds.LUNAR_DAYS:
         return True
@@ -181,7 +212,9 @@ def _why_apart(left: int, right: int, growing: _Growing, constraints: Constraint
     if a is not None and b is not None and not a & b:
         return "two different sound identity numbers"
     if are_far_apart(growing.births.get(left, ()), growing.births.get(right, ())):
-        return "birth dates far apart"
+        return FAR_APART
+    if outlives(growing.lives.get(left, _UNTOLD), growing.lives.get(right, _UNTOLD)):
+        return ACT_AFTER_DEATH
     one, other = growing.inside(left), growing.inside(right)
     if len(one) > len(other):
         one, other = other, one

@@ -1,5 +1,6 @@
 """What must never be one person, each with its reason: two parties of one record, two members of one month's file, a
-mention and the owner of a number it carries wrongly. Two different sound numbers are held apart by the clustering.
+mention and the owner of a number it carries wrongly. Two different sound numbers, far birth dates and an act in person
+after a death are held apart by the clustering.
 """
 
 from __future__ import annotations
@@ -70,6 +71,12 @@ def read_constraints(connection: duckdb.DuckDBPyConnection) -> Constraints:
             "SELECT node, birth_days FROM nodes WHERE len(birth_days) > 0 AND node IN (SELECT node FROM touched)"
         ).fetchall()
     }
+    lives = {
+        node: (died, acted)
+        for node, died, acted in connection.execute(
+            "SELECT node, died_on, acted_on FROM lives WHERE node IN (SELECT node FROM touched)"
+        ).fetchall()
+    }
     apart: dict[int, dict[int, str]] = defaultdict(dict)
     rows = connection.execute(
         "SELECT left_node, right_node, min(reason) FROM cannot_links"
@@ -84,6 +91,7 @@ def read_constraints(connection: duckdb.DuckDBPyConnection) -> Constraints:
         numbers=numbers,
         apart=dict(apart),
         births=births,
+        lives=lives,
         decided=frozenset((left, right) for left, right, verdict in decided if verdict == NON_LINK),
         together=tuple((left, right) for left, right, verdict in decided if verdict == LINK),
     )

@@ -14,6 +14,7 @@ from identity import blocking, claims, comparisons, decisions, han, score, thres
 from identity.citizen_id import assign_ids
 from identity.cluster import DECIDED, Partition, attach_weak, join_founders
 from identity.constraints import create_cannot_links, read_constraints
+from identity.lives import create_lives
 from identity.mention import read_mentions
 from identity.model import Parameters, level_number
 from identity.nodes import create_nodes
@@ -72,6 +73,7 @@ def resolve(
         clock.done()
         pairs = blocking.create_pairs(connection)
         create_cannot_links(connection)
+        create_lives(connection, "work")
         clock.done()
         score.score_pairs(connection, used)
         clock.done()

@@ -143,6 +143,10 @@ _APART: dict[str, tuple[str, str]] = {
         "Their birth dates, or those of their citizens, are too far apart for a slip or the lunar calendar.",
         "出生日期相差太大，不是笔误或农历所致。",
     ),
+    "an act in person after the death": (
+        "One, or its citizen, took part in a registration in person after the other's death.",
+        "一方（或其所属公民）在另一方死亡之后仍亲自办理过登记。",
+    ),
     "two partners are equally likely": (
         "Two partners are equally likely: a tie is never broken, it waits for a person.",
         "有两个可能性相当的对象，不自动选择，等待人工判定。",

@@ -90,3 +90,29 @@ def test_a_lunar_birthday_is_no_other_person() -> None:
         numbers={1: "a"}, apart={}, births={1: (dt.date(1950, 3, 20),), 2: (dt.date(1950, 2, 3),)}
     )
     assert join_founders([(9.0, 1, 2)], constraints).find(2) == 1
+
+
+DIED, BEFORE, AFTER = dt.date(2020, 6, 1), dt.date(2019, 6, 1), dt.date(2021, 6, 1)
+
+
+def test_who_married_after_the_death_is_not_the_one_who_died() -> None:
+    constraints = Constraints(numbers={1: "a"}, apart={}, lives={1: (None, AFTER), 2: (DIED, None)})
+    result = join_founders([(15.0, 1, 2)], constraints)
+    assert result.root == {} and result.review[0][3] == "an act in person after the death"
+
+
+def test_who_married_before_the_death_may_be_the_one_who_died() -> None:
+    constraints = Constraints(numbers={1: "a"}, apart={}, lives={1: (None, BEFORE), 2: (DIED, None)})
+    assert join_founders([(15.0, 1, 2)], constraints).find(2) == 1
+
+
+def test_a_death_keeps_later_acts_from_the_whole_cluster() -> None:
+    constraints = Constraints(numbers={1: "a"}, apart={}, lives={2: (DIED, None), 3: (None, AFTER)})
+    result = join_founders([(15.0, 1, 2), (12.0, 1, 3)], constraints)
+    assert result.find(2) == 1 and result.find(3) == 3
+
+
+def test_a_weak_mention_of_a_later_act_does_not_attach_to_the_dead() -> None:
+    constraints = Constraints(numbers={1: "a"}, apart={}, lives={1: (DIED, BEFORE), 3: (None, AFTER)})
+    partition = attach_weak([(9.0, 3, 1)], join_founders([], constraints), constraints)
+    assert partition.root == {} and partition.review[0][3] == "an act in person after the death"
