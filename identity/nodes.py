@@ -103,7 +103,8 @@ def _describe(connection: duckdb.DuckDBPyConnection) -> None:
         f"CASE WHEN {value} IS NULL THEN [] ELSE [{value}] END AS {column}" for column, value in _GATHERED.items()
     )
     gathered = ", ".join(
-        f"coalesce(list_sort(list_distinct(list({value}))), []) AS {column}" for column, value in _GATHERED.items()
+        f"coalesce(list_sort(list_distinct(list({value}) FILTER ({value} IS NOT NULL))), []) AS {column}"
+        for column, value in _GATHERED.items()
     )
     connection.execute(
         f"""
@@ -129,10 +130,12 @@ def _describe(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT node, any_value(kind) AS kind, any_value(mention_count) AS mention_count,
                 min(mention) AS first_mention, min(id_no) AS own_number, {gathered},
                 coalesce(list_sort(list_distinct(list_concat(
-                    list(born), list(number_birth) FILTER (kind = 'anchor')))), []) AS birth_days,
+                    list(born) FILTER (born IS NOT NULL), list(number_birth) FILTER (kind = 'anchor')))), [])
+                    AS birth_days,
                 CASE WHEN any_value(kind) = 'anchor' THEN min(number_sex)
-                     WHEN count(DISTINCT sex) FILTER (sex IN ('male', 'female')) = 1 THEN min(sex) END AS sex,
-                coalesce(list_sort(list_distinct(flatten(list(phones)))), []) AS phones,
+                     WHEN bool_and(sex = 'male') FILTER (sex IN ('male', 'female')) THEN 'male'
+                     WHEN bool_and(sex = 'female') FILTER (sex IN ('male', 'female')) THEN 'female' END AS sex,
+                coalesce(list_sort(list_distinct(flatten(list(phones) FILTER (len(phones) > 0)))), []) AS phones,
                 list_sort(list_distinct(list_concat(list(hukou_district), list(managing_district)))) AS districts
             FROM said WHERE mention_count > 1 GROUP BY node
         ) AS lists
