@@ -5,7 +5,7 @@ WORKDIR /opt/rongtong
 COPY pyproject.toml uv.lock README.md ./
 RUN pip install --no-cache-dir uv==0.13.9 \
     && uv export -q --frozen --no-dev --no-emit-project -o /tmp/requirements.txt \
-    && uv pip install --system --require-hashes -r /tmp/requirements.txt
+    && uv pip install --system --compile-bytecode --require-hashes -r /tmp/requirements.txt
 COPY . .
 RUN uv pip install --system --no-deps -e .
 USER rongtong

@@ -13,14 +13,15 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 # The lock is exported and installed, rather than synced, so that a package mirror named by UV_DEFAULT_INDEX serves
-# behind a firewall too: the hashes of uv.lock are demanded, its addresses are not used.
+# behind a firewall too: the hashes of uv.lock are demanded, its addresses are not used. Packages are compiled once,
+# here: where Python may write no bytecode, every process would compile what it imports, which takes seconds.
 $(INSTALLED): pyproject.toml uv.lock
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 is not on the PATH; install it, or say make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "rongtong · installing the pinned packages (a few minutes the first time)"
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@test -x .uv/bin/uv || { $(PYTHON) -m venv .uv && .uv/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9; }
 	@.uv/bin/uv export -q --frozen --all-groups --no-emit-project -o $(VENV)/requirements.txt
-	@.uv/bin/uv pip install -q --python $(RUN)/python --require-hashes -r $(VENV)/requirements.txt
+	@.uv/bin/uv pip install -q --compile-bytecode --python $(RUN)/python --require-hashes -r $(VENV)/requirements.txt
 	@.uv/bin/uv pip install -q --python $(RUN)/python --no-deps -e .
 	@touch $@
 
