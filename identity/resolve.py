@@ -280,7 +280,7 @@ def _write(connection: duckdb.DuckDBPyConnection, partition: Partition) -> None:
         CREATE OR REPLACE TEMP TABLE links AS
         WITH sizes AS (SELECT cluster, count(*) AS mentions FROM clustered GROUP BY cluster)
         SELECT
-            m.mention, m.mention_key, i.citizen_id,
+            m.mention, m.mention_key, i.cluster, i.citizen_id,
             CASE
                 WHEN i.citizen_id IS NULL THEN 'unresolved'
                 WHEN d.mention IS NOT NULL THEN 'decision'
@@ -331,12 +331,13 @@ def _write(connection: duckdb.DuckDBPyConnection, partition: Partition) -> None:
         BEGIN;
         CREATE SCHEMA IF NOT EXISTS work.identity;
         CREATE OR REPLACE TABLE work.identity.mention_links AS
-        SELECT mention_key, citizen_id, link_method, match_weight, is_certain, reason FROM links ORDER BY mention_key;
+        SELECT mention_key, citizen_id, link_method, match_weight, is_certain, reason FROM links ORDER BY mention;
         CREATE OR REPLACE TABLE work.identity.citizens AS
-        SELECT i.citizen_id, round(avg(l.confidence), 4) AS identity_confidence, any_value(n.number) AS id_no,
-               any_value(i.first_run_id) AS first_run_id
-        FROM cluster_ids AS i JOIN cluster_numbers AS n USING (cluster) JOIN links AS l USING (citizen_id)
-        GROUP BY i.citizen_id ORDER BY i.citizen_id;
+        -- A mean of decimals: one of floating points depends on the order in which threads add.
+        SELECT any_value(i.citizen_id) AS citizen_id,
+               round(avg(l.confidence::DECIMAL(12, 9)), 4) AS identity_confidence, any_value(n.number) AS id_no, any_value(i.first_run_id) AS first_run_id
+        FROM cluster_ids AS i JOIN cluster_numbers AS n USING (cluster) JOIN links AS l USING (cluster)
+        GROUP BY cluster ORDER BY citizen_id;
         CREATE OR REPLACE TABLE work.identity.redirects AS SELECT * FROM redirects ORDER BY old_citizen_id;
         CREATE OR REPLACE TABLE work.identity.review_pairs AS
         WITH undecided AS (
