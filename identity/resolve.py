@@ -335,7 +335,8 @@ def _write(connection: duckdb.DuckDBPyConnection, partition: Partition) -> None:
         CREATE OR REPLACE TABLE work.identity.citizens AS
         -- A mean of decimals: one of floating points depends on the order in which threads add.
         SELECT any_value(i.citizen_id) AS citizen_id,
-               round(avg(l.confidence::DECIMAL(12, 9)), 4) AS identity_confidence, any_value(n.number) AS id_no, any_value(i.first_run_id) AS first_run_id
+               round(avg(l.confidence::DECIMAL(12, 9)), 4) AS identity_confidence,
+               any_value(n.number) AS id_no, any_value(i.first_run_id) AS first_run_id
         FROM cluster_ids AS i JOIN cluster_numbers AS n USING (cluster) JOIN links AS l USING (cluster)
         GROUP BY cluster ORDER BY citizen_id;
         CREATE OR REPLACE TABLE work.identity.redirects AS SELECT * FROM redirects ORDER BY old_citizen_id;
