@@ -130,11 +130,13 @@ ONE, OTHER = "510122196907086086", "510122196706179315"
         pytest.param([ONE, ONE, OTHER], {1: False}, id="one of them once"),
         pytest.param([ONE, ONE, ONE[:15] + "000"], {}, id="a tail of noughts"),
         pytest.param([ONE, ONE.lower(), ""], {}, id="one number and none"),
+        pytest.param([OTHER, OTHER], {1: False}, id="a number not their own, several times"),
+        pytest.param([OTHER], {}, id="a number not their own, once"),
     ],
 )
 def test_who_is_paid_by_two_numbers(numbers: list[object], found: dict[int, bool]) -> None:
     rows = paid(fen=[1] * len(numbers), number=numbers, account=["62"] * len(numbers))
-    assert paid_by_two_numbers(rows) == found
+    assert paid_by_two_numbers(rows, own=["", ONE]) == found
 
 
 def test_who_was_born_on_a_leap_day_turns_eighty_on_a_leap_day_or_the_first_of_march() -> None:
