@@ -16,14 +16,12 @@ import pyarrow as pa
 
 LEDGER_FILE = "ledger.duckdb"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-# No primary keys: a member's key is checked when mentions are read, an id is 80 random bits, and an index over a city
-# takes longer to fill than all the rest of the ledger.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS {l}.secret (fingerprint_key VARCHAR);
 CREATE TABLE IF NOT EXISTS {l}.citizen (
-    citizen_id VARCHAR, first_run_id VARCHAR, sequence BIGINT, is_active BOOLEAN, number_print VARCHAR);
+    citizen_id VARCHAR PRIMARY KEY, first_run_id VARCHAR, sequence BIGINT, is_active BOOLEAN, number_print VARCHAR);
 CREATE TABLE IF NOT EXISTS {l}.member (
-    mention_key VARCHAR, citizen_id VARCHAR, origin_id VARCHAR, name_print VARCHAR, number_print VARCHAR);
+    mention_key VARCHAR PRIMARY KEY, citizen_id VARCHAR, origin_id VARCHAR, name_print VARCHAR, number_print VARCHAR);
 CREATE TABLE IF NOT EXISTS {l}.redirect (
     old_citizen_id VARCHAR, citizen_id VARCHAR, reason VARCHAR, run_id VARCHAR, happened_at TIMESTAMPTZ,
     revoked_run_id VARCHAR);
