@@ -15,7 +15,10 @@
 -- Traps: the dead who were never cremated; people who moved away without a word.
 with statements as (
 
-    select * from {{ ref('int_statements__chosen') }} where attribute in ('birth_date', 'hukou_district')
+    -- What only a void record says of birth and residence accuses no office.
+    select *
+    from {{ ref('int_statements__chosen') }}
+    where attribute in ('birth_date', 'hukou_district') and not is_withdrawn
 
 ),
 

@@ -41,8 +41,7 @@ DEATHS = "(select source_record_id from reversed)"
 AFTERMATH = {
     "golden.citizen_events": f"source_record_id in {DEATHS} and event_type in ('death', 'cremation')",
     "golden.citizen_marital_states": f"source_record_id in {DEATHS} and marital_status = 'widowed'",
-    # What a void record says of birth and hukou stays a statement, and may speak where nothing else does.
-    "findings.finding_evidence": f"source_record_id in {DEATHS} and rule <> 'allowance_not_claimed'",
+    "findings.finding_evidence": f"source_record_id in {DEATHS}",
     "intermediate.int_deaths__judged": f"source_record_id in {DEATHS}",
 }
 # Everything that somebody outside reads, and what hand-overs are drawn from.
