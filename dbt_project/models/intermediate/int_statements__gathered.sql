@@ -54,24 +54,25 @@ said_in_one_way as (
 
 ),
 
-in_one_way as (
+marked as (
 
-    select f.*
+    select f.*, o.citizen_id is not null as is_one_way
     from folded as f
-    inner join said_in_one_way as o
+    left join said_in_one_way as o
         on f.citizen_id = o.citizen_id and f.source_system = o.source_system and f.source_table = o.source_table
         and f.role = o.role and f.is_withdrawn = o.is_withdrawn
 
 ),
 
+in_one_way as (
+
+    select * from marked where is_one_way
+
+),
+
 in_several_ways as (
 
-    select f.*
-    from folded as f
-    left join said_in_one_way as o
-        on f.citizen_id = o.citizen_id and f.source_system = o.source_system and f.source_table = o.source_table
-        and f.role = o.role and f.is_withdrawn = o.is_withdrawn
-    where o.citizen_id is null
+    select * from marked where not is_one_way
 
 ),
 
