@@ -22,10 +22,9 @@ os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERRO
 job, backend, uri, folder = sys.argv[1:]
 os.environ["DLT_DATA_DIR"] = f"{folder}/state"
 
-# dlt reads its settings while it is imported.
-import dlt  # noqa: E402
-from dlt.sources.helpers.transform import add_row_hash_to_table  # noqa: E402
-from dlt.sources.sql_database import sql_table  # noqa: E402
+import dlt  # noqa: E402 - reads the settings above while it is imported
+from dlt.sources.helpers.transform import add_row_hash_to_table  # noqa: E402 - imports dlt
+from dlt.sources.sql_database import sql_table  # noqa: E402 - imports dlt
 
 BATCH_ROWS = 100_000
 
