@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
+    from jsonschema_rs import Draft202012Validator, ValidationError
 
 SCHEMA_FILE = Path(__file__).with_name("contract.schema.json")
 QUARANTINE, NOTICE = "quarantine", "notice"
@@ -269,17 +269,45 @@ def read_contract(folder: Path) -> Contract:
 
 @cache
 def _validator() -> Draft202012Validator:
-    # Here, because it takes a quarter of a second that a command without contracts need not wait.
-    from jsonschema import Draft202012Validator
+    # Here, because a command without contracts need not wait for it.
+    from jsonschema_rs import Draft202012Validator
 
     return Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
 
 
 def _check_schema(source: str, document: object) -> None:
-    errors = sorted(_validator().iter_errors(document), key=lambda error: [str(part) for part in error.absolute_path])
+    try:
+        errors = sorted(_validator().iter_errors(document), key=_by_place)
+    except ValueError as error:
+        place = "/".join(_find_foreign(document) or ["the top level"])
+        raise ContractError(
+            f"{source}: contract.yml at {place} is a date or a name that is no text, which JSON cannot say; quote it."
+        ) from error
     if errors:
-        place = "/".join(str(part) for part in errors[0].absolute_path) or "the top level"
+        place = "/".join(str(part) for part in errors[0].instance_path) or "the top level"
         raise ContractError(f"{source}: contract.yml at {place} is wrong: {_one_line(errors[0].message)}; correct it.")
+
+
+def _find_foreign(value: object) -> list[str] | None:
+    """Where YAML read what JSON does not know: a date, or a name that is no text; none where all is known."""
+    inside: list[tuple[object, object]] = []
+    if isinstance(value, dict):
+        inside = list(value.items())
+    elif isinstance(value, list):
+        inside = list(enumerate(value))
+    elif value is not None and not isinstance(value, str | int | float):
+        return []
+    for name, held in inside:
+        if isinstance(value, dict) and not isinstance(name, str):
+            return [str(name)]
+        if (found := _find_foreign(held)) is not None:
+            return [str(name), *found]
+    return None
+
+
+def _by_place(error: ValidationError) -> tuple[list[str], bool]:
+    """The highest place first; there a name that nobody knows before one that is missing: it may be that, misspelt."""
+    return [str(part) for part in error.instance_path], error.kind.name != "additionalProperties"
 
 
 def _one_line(error: object) -> str:

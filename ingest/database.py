@@ -24,6 +24,8 @@ from warehouse.duck import load_extension
 OWNER = "owner_database"
 CONNECT_SECONDS = 15
 POSTGRES_PORT, MYSQL_PORT = 5432, 3306
+# Kind of connection → the engine's extension that reads it.
+SCANNERS = {"postgres": "postgres_scanner", "mysql": "mysql_scanner"}
 # What a connection may say besides host, user and database.
 POSTGRES_OPTIONS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "options")
 MYSQL_OPTIONS = ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key")
@@ -75,17 +77,17 @@ class SourceDatabase:
         self._duck = duck
         self._contract = contract
         self._connection = connection
-        self._seen: list[str] = []
 
     def attach(self) -> None:
         """Connect. Raises ``SourceError``: server down, unknown host, wrong password, no such database."""
-        if self._connection.kind not in ("postgres", "mysql"):
+        if self._connection.kind not in SCANNERS:
             raise SourceError(
                 self._contract.source,
                 f"the connection is of type {self._connection.kind}",
                 "a database source needs postgresql:// or mysql://",
             )
-        load_extension(self._duck, "postgres_scanner" if self._connection.kind == "postgres" else "mysql_scanner")
+        # No work where the engine was opened with it.
+        load_extension(self._duck, SCANNERS[self._connection.kind])
         if self._connection.kind == "mysql":
             self._duck.execute("SET mysql_tinyint1_as_boolean = false")
             self._duck.execute("SET mysql_bit1_as_boolean = false")
@@ -181,26 +183,28 @@ class SourceDatabase:
         return [self._find_table(entity, columns) for entity in self._contract.entities]
 
     def _columns(self) -> dict[tuple[str, str], dict[str, str]]:
-        """(schema, table) → column → the owner's type, for all tables that we may read."""
+        """(schema, table) → column → the owner's type, for the tables of the contract that we may read."""
         names = ", ".join(quote_text(entity.table) for entity in self._contract.entities)
-        if self._connection.kind == "postgres":
-            query = (
-                "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns "
-                "WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY ordinal_position"
-            )
-        else:
-            query = (
-                "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns "
-                f"WHERE table_schema = {quote_text(self._contract.database.schema or self._connection.path or '')} "
-                "ORDER BY ordinal_position"
-            )
         found: dict[tuple[str, str], dict[str, str]] = {}
         for schema, table, column, kind in self._duck.execute(
-            f"SELECT * FROM {self._connection.kind}_query('{OWNER}', {quote_text(query)})"
+            "SELECT * FROM "
+            + self._ask(
+                "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns "
+                f"WHERE {self._own_schemas()} AND table_name IN ({names}) ORDER BY ordinal_position"
+            )
         ).fetchall():
             found.setdefault((schema, table), {})[column] = kind
-        self._seen = sorted({table for _, table in found})
-        return {key: kinds for key, kinds in found.items() if quote_text(key[1]) in names}
+        return found
+
+    def _other_tables(self) -> list[str]:
+        """Names of all tables that we may read."""
+        query = f"SELECT DISTINCT table_name FROM information_schema.columns WHERE {self._own_schemas()}"
+        return sorted(table for (table,) in self._duck.execute(f"SELECT * FROM {self._ask(query)}").fetchall())
+
+    def _own_schemas(self) -> str:
+        if self._connection.kind == "postgres":
+            return "table_schema NOT IN ('pg_catalog', 'information_schema')"
+        return f"table_schema = {quote_text(self._contract.database.schema or self._connection.path or '')}"
 
     def _find_table(self, entity: Entity, columns: dict[tuple[str, str], dict[str, str]]) -> SourceTable:
         source, wanted = self._contract.source, self._contract.database.schema
@@ -211,7 +215,7 @@ class SourceDatabase:
             path = self._search_path()
             places = [schema for schema in path if schema in places][:1] or places
         if not places:
-            other = similar_name(entity.table, self._seen)
+            other = similar_name(entity.table, self._other_tables())
             hint = f"is it {other} now? " if other else ""
             raise SourceError(
                 source,

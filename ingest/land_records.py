@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -17,7 +18,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from ingest.contract import Entity, PythonSettings
-from ingest.database import SourceDatabase, SourceTable, TableChanged
+from ingest.database import SCANNERS, SourceDatabase, SourceTable, TableChanged
 from ingest.drift import changed_types
 from ingest.errors import SourceError
 from ingest.floors import check_floor, mend_floor, vanished_too_many
@@ -47,7 +48,8 @@ PYTHON_OVERLAP_DAYS = 3
 class _Delivery:
     """One extract, judged but not yet placed: Parquet files of judged rows, and its receipt without their counts.
 
-    ``known``: table of the last states of the delivered records, of all records when ``keys`` are compared.
+    ``known``: table of the last states of the delivered records, of all records when ``keys`` are compared. ``new``:
+    how many of the delivered records are not held, when that is known already.
     """
 
     entity: Entity
@@ -56,11 +58,13 @@ class _Delivery:
     judged: tuple[Path, ...]
     known: str | None
     keys: Path | None = None
+    new: int | None = None
 
 
 def land_database(load: Load) -> None:
     """Land all tables of a database source from one snapshot. Raises ``SourceError``."""
-    duck = load.open_duck()
+    scanner = SCANNERS.get(load.connection.kind)
+    duck = load.open_duck(*([scanner] if scanner else []))
     try:
         database = SourceDatabase(duck, load.contract, load.connection)
         database.attach()
@@ -136,19 +140,25 @@ def _extract_table(
         notices=tuple(f"column {name} is new and not used" for name in table.extra_columns),
         column_types={column: table.types[column] for column in used},
         is_whole=reading.is_whole,
-        source_rows=(rows := database.count(table)),
     )
-    wrong = check_floor(entity, rows, reading.counted.source_rows if reading.counted is not None else None)
-    if wrong is not None:
-        _refuse(load, SourceError(load.contract.source, wrong, mend_floor(entity)), part, receipt)
+    if reading.compares_keys:
+        receipt = _count_rows(load, database, table, reading, part, receipt)
     table = database.find_zero_dates(table, reading.since)
     types = database.types(table)
     judged = _judge_to(
         load, duck, entity, receipt, part, database.select(table, reading.since), types, is_whole=reading.is_whole
     )
-    known, compares_keys = _remember_delivered(load, duck, entity, reading, judged, rows)
-    receipt = replace(receipt, keys_compared=compares_keys)
-    if known is None or not compares_keys:
+    if not reading.compares_keys:
+        # While the server counts, in the transaction, the delivered records are looked up here, in another connection.
+        with duck.cursor() as other, ThreadPoolExecutor(1, "look-up") as beside:
+            looked_up = beside.submit(_look_up, load, other, entity, judged)
+            receipt = _count_rows(load, database, table, reading, part, receipt)
+            known, new = looked_up.result()
+        if reading.explains(receipt.source_rows, new):
+            return _Delivery(entity, part, receipt, (judged,), known, new=new)
+    known = remember(load, duck, entity)
+    receipt = replace(receipt, keys_compared=True)
+    if known is None:
         return _Delivery(entity, part, receipt, (judged,), known)
     keys = load.folder.scratch() / f"{part}-keys.parquet"
     if reading.is_whole:
@@ -166,15 +176,21 @@ def _extract_table(
     return _Delivery(entity, part, receipt, (judged, more), known, keys)
 
 
-def _remember_delivered(
-    load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, reading: Reading, judged: Path, rows: int
-) -> tuple[str | None, bool]:
-    """Table of the last states (none when nothing has landed), and whether all keys are compared now."""
-    if not reading.compares_keys:
-        known = remember(load, duck, entity, delivered_keys(judged))
-        if reading.explains(rows, count_new(duck, [judged], known)):
-            return known, False
-    return remember(load, duck, entity), True
+def _count_rows(
+    load: Load, database: SourceDatabase, table: SourceTable, reading: Reading, part: str, receipt: Receipt
+) -> Receipt:
+    """The receipt with the owner's number of rows. Raises ``SourceError`` when they are too few to be believed."""
+    receipt = replace(receipt, source_rows=(rows := database.count(table)))
+    wrong = check_floor(table.entity, rows, reading.counted.source_rows if reading.counted is not None else None)
+    if wrong is not None:
+        _refuse(load, SourceError(load.contract.source, wrong, mend_floor(table.entity)), part, receipt)
+    return receipt
+
+
+def _look_up(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, judged: Path) -> tuple[str | None, int]:
+    """Table of the last states of the delivered records (none when nothing has landed), and how many are not held."""
+    known = remember(load, duck, entity, delivered_keys(judged))
+    return known, count_new(duck, [judged], known)
 
 
 def _record_id_of_raw(entity: Entity) -> str:
@@ -404,7 +420,7 @@ def _place(
             files.append((made, refused_name))
             receipt = replace(receipt, quarantine_files=(refused_name,))
     # At a first landing all records are new; otherwise it takes a comparison with what is held.
-    receipt = _count_records(load, duck, delivery, receipt, read if is_first else None)
+    receipt = _count_records(load, duck, delivery, receipt, read if is_first else delivery.new)
     if delivery.keys is not None and known is not None and entity.deletes == "physical":
         receipt = _bury(load, duck, delivery, known, receipt, files)
     load.commit(part, files, [receipt])

@@ -39,13 +39,15 @@ class Reading:
         """Whether everything is read."""
         return self.since is None
 
-    def explains(self, source_rows: int, new: int) -> bool:
+    def explains(self, source_rows: int | None, new: int) -> bool:
         """Whether ``new`` records that we did not hold are the whole difference in the owner's number of rows.
 
         Where several rows share a record id, or rows vanish that the contract lets go, the two numbers differ by
         nature; only a change of the difference counts.
         """
         if self.counted is None or self.counted.source_rows is None or self.counted.records_held is None:
+            return False
+        if source_rows is None:
             return False
         return source_rows - self.counted.source_rows == new
 
@@ -94,12 +96,15 @@ def seen_moment(entity: Entity, received_at: str) -> str:
 
 
 def remember(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, only: str | None = None) -> str | None:
-    """A temp table with the state that landed last for every record (of ``only``); none when nothing has landed."""
+    """A table with the state that landed last for every record (of ``only``); none when nothing has landed.
+
+    Other connections to the same engine see it too.
+    """
     known = load.landed(entity).known(only)
     if known is None:
         return None
-    name = quote_name(f"known {entity.name}")
-    duck.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {known}")
+    name = quote_name(f"known {entity.name}" if only is None else f"known of {entity.name}")
+    duck.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM {known}")
     return name
 
 

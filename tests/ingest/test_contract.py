@@ -60,7 +60,7 @@ def test_an_unknown_source_is_named_with_the_known_ones(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         pytest.param("type: integer", "type: number", "entities/loan/fields/id/type", id="a type nobody knows"),
-        pytest.param("owner: The library\n", "", "'owner' is a required property", id="no owner"),
+        pytest.param("owner: The library\n", "", '"owner" is a required property', id="no owner"),
         pytest.param("release: shadow", "relase: shadow", "relase", id="a misspelt word"),
         pytest.param("codes: kind}", "codes: kinds}", "code list kinds", id="a code list that is not defined"),
         pytest.param('[借, "1"]}', '["1"], back: ["1"]}', "two meanings", id="one word with two meanings"),
@@ -69,6 +69,9 @@ def test_an_unknown_source_is_named_with_the_known_ones(tmp_path: Path) -> None:
         pytest.param("watermark: changed_at", "watermark: at", "names the field at", id="a watermark that is no field"),
         pytest.param(", codes: kind}", "}", "code without a code list", id="a code without words"),
         pytest.param("title: Library", "title: [", "no YAML", id="no YAML at all"),
+        pytest.param("title: Library", "title: 2025-01-05", "title", id="a date where words are due"),
+        pytest.param("title: Library", "title: Library\n2025: x", "2025", id="a name that is a number"),
+        pytest.param("title: Library", "title: Library\n2025-01-05: x", "JSON", id="a name that is a date"),
         pytest.param("    key: [id]\n", "", "has no key", id="a database entity without a key"),
     ],
 )
