@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingest.contract import Entity
+from ingest.digests import Digests
 from ingest.files import FileChunk, FileFacts, read_deliveries
 from ingest.files.layout import FileLayout
 from ingest.judge import (
@@ -161,7 +162,7 @@ def _land_large(
     entity = load.contract.entity(name)
     accepted: list[Path] = []
     refused: list[Path] = []
-    records: list[np.ndarray] = []
+    digests = Digests(load.folder.scratch())
     above: pa.Table | None = None
     for rows in _rows_of(chunk, more, name):
         rows, judged = _judge_below(load, duck, entity, _name_deliveries(rows, receipts), above, part)
@@ -171,7 +172,7 @@ def _land_large(
         if _holds(placed, ACCEPTED):
             accepted.append(load.folder.scratch() / f"{part}-{name}-{len(accepted) + 1:04d}.parquet")
             _write_accepted(placed, accepted[-1])
-            records.append(_digest_records(duck, placed))
+            digests.add(_digest_records(duck, placed))
         if _holds(placed, QUARANTINED):
             refused.append(load.folder.scratch() / f"{part}-quarantine-{len(refused) + 1:04d}.parquet")
             duck.register("waiting_now", placed.filter(pc.equal(placed["_placed"], QUARANTINED)))
@@ -180,7 +181,8 @@ def _land_large(
             duck.unregister("waiting_now")
     receipt = receipts[facts.path]
     if entity.latest_by_record and accepted:
-        receipt = _set_aside_outdone(duck, accepted, np.concatenate(records), receipt)
+        receipt = _set_aside_outdone(duck, accepted, digests.repeated(), receipt)
+    digests.close()
     files = [(file, f"{name}/{file.name.replace(f'-{name}-', '-')}") for file in accepted]
     waiting = [(file, f"quarantine/{file.name.replace('-quarantine-', '-')}") for file in refused]
     receipt = replace(receipt, rows_files=tuple(to for _, to in files), quarantine_files=tuple(to for _, to in waiting))
@@ -211,7 +213,8 @@ def _find_above(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, row
     """The last row, with the values that "as above" would repeat below it; none where no word says so."""
     if not load.contract.files.repeats or not rows.num_rows:
         return None
-    duck.register("block", rows)
+    last_sheet = rows.filter(pc.equal(rows["_sheet"], rows["_sheet"][-1]))
+    duck.register("block", last_sheet)
     told = duck.execute(last_own(load.contract, entity, "block")).to_arrow_table()
     duck.unregister("block")
     last = rows.slice(rows.num_rows - 1)
@@ -229,11 +232,15 @@ def _digest_records(duck: duckdb.DuckDBPyConnection, placed: pa.Table) -> np.nda
 
 
 def _set_aside_outdone(
-    duck: duckdb.DuckDBPyConnection, accepted: Sequence[Path], records: np.ndarray, receipt: Receipt
+    duck: duckdb.DuckDBPyConnection, accepted: Sequence[Path], repeated: np.ndarray, receipt: Receipt
 ) -> Receipt:
-    """Take the rows out of the accepted ones that a later row of the same record outdoes, as ``_find_outdone`` does."""
-    records.sort()
-    duck.register("again", pa.table({"same": np.unique(records[1:][records[1:] == records[:-1]])}))
+    """Take the rows out of the accepted ones that a later row of the same record outdoes, as ``_find_outdone`` does.
+
+    ``repeated``: the digests among which such records are.
+    """
+    if not len(repeated):
+        return receipt
+    duck.register("again", pa.table({"same": repeated}))
     listed = ", ".join(quote_text(str(file)) for file in accepted)
     duck.execute(
         f"""CREATE OR REPLACE TEMP TABLE outdone AS

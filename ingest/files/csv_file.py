@@ -172,17 +172,24 @@ def _quotes_are_sound(text: str) -> bool:
 
 def _refuse_open_quote(text: str, first_row: int, file: str) -> None:
     """Refuse a text in which a quotation mark swallows line ends; a stray mark inside one line is only a character."""
-    lines = _Lines(text)
-    for row, _ in enumerate(csv.reader(lines), start=first_row):
-        record, lines.last = "".join(lines.last), []
-        if record.rstrip("\r\n").count("\n") + record.rstrip("\r\n").count("\r") == 0 and record.count('"') % 2 == 0:
-            continue
-        try:
-            list(csv.reader([record], strict=True))
-        except csv.Error as error:
-            raise FileRefusedError(
-                "open_quote", f"{file}: in row {row} a quotation mark is opened and not closed; mend that row."
-            ) from error
+    lines, row = _Lines(text), first_row
+    records = csv.reader(lines)
+    try:
+        while next(records, None) is not None:
+            record, lines.last = "".join(lines.last), []
+            inside = record.rstrip("\r\n")
+            if "\n" in inside or "\r" in inside or record.count('"') % 2:
+                list(csv.reader([record], strict=True))
+            row += 1
+    except csv.Error as error:
+        # Of the first reader: a cell longer than any; of the second: a mark that does not close.
+        raise _open_quote(file, row) from error
+
+
+def _open_quote(file: str, row: int) -> FileRefusedError:
+    return FileRefusedError(
+        "open_quote", f"{file}: in row {row} a quotation mark is opened and not closed; mend that row."
+    )
 
 
 def read_cells(
@@ -204,7 +211,7 @@ def open_cells(
     data: Delivered, entity: EntityLayout, layout: FileLayout, file: str, *, block_bytes: int = BLOCK_BYTES
 ) -> tuple[str, Iterator[Cells]]:
     """The encoding of a delimited text, and its cells as blocks of one sheet, at least one; a few blocks of
-    ``block_bytes`` are held at a time, more only where a quotation mark leaves a doubt about where a row ends.
+    ``block_bytes`` are held at a time.
 
     Raises ``FileRefusedError`` for another kind of file, an unreadable encoding, no header; the blocks raise it for an
     open quotation mark or cells that are none.
@@ -230,34 +237,50 @@ def open_cells(
 
 def _read_blocks(pieces: Iterator[str], header: tuple[str, ...], header_row: int, file: str) -> Iterator[Cells]:
     last_row, is_first = header_row, True
-    for piece in pieces:
-        if '"' in piece and not _quotes_are_sound(piece):
-            _refuse_open_quote(piece, last_row + 1, file)
-        columns, numbers, ragged = _parse(piece, len(header), last_row, file)
-        yield Cells(1, "sheet 1", header, header_row, columns, numbers, ragged)
-        last_row, is_first = last_row + len(numbers) + len(ragged), False
+    try:
+        for piece in pieces:
+            if '"' in piece and not _quotes_are_sound(piece):
+                _refuse_open_quote(piece, last_row + 1, file)
+            columns, numbers, ragged = _parse(piece, len(header), last_row, file)
+            yield Cells(1, "sheet 1", header, header_row, columns, numbers, ragged)
+            last_row, is_first = last_row + len(numbers) + len(ragged), False
+    except csv.Error as error:
+        raise _open_quote(file, last_row + 1) from error
     if is_first:
         none = [pa.array([], pa.string()) for _ in header]
         yield Cells(1, "sheet 1", header, header_row, none, np.empty(0, np.int64))
 
 
 def _cut(blocks: Iterator[str]) -> Iterator[str]:
-    """The text of the blocks in pieces of whole rows.
-
-    Where the quotation marks of a piece leave a doubt about where a row ends, all that is left is one piece.
-    """
+    """The text of the blocks in pieces of whole rows. Raises ``csv.Error`` when a row is longer than any may be."""
     text = ""
     for block in blocks:
         end = _find_row_end(text)
-        if end and not ('"' in text[:end] and not _quotes_are_sound(text[:end])):
+        if '"' in text and not _quotes_are_sound(text[:end] if end else text + '"'):
+            end = _find_record_end(text)
+        if end:
             yield text[:end]
             text = text[end:]
-        elif '"' in text and not _quotes_are_sound(text[: end or len(text)] + '"'):
-            text += block + "".join(blocks)
-            break
         text += block
     if text:
         yield text
+
+
+def _find_record_end(text: str) -> int:
+    """Behind the last row but one, as a reader of rows tells them where quotation marks leave a doubt; 0 when there is
+    only one. Raises ``csv.Error`` when the first row is longer than any may be.
+    """
+    lines, end = _Lines(text), 0
+    records = csv.reader(lines)
+    try:
+        while next(records, None) is not None:
+            lines.last = []
+            if lines.consumed < len(text):
+                end = lines.consumed
+    except csv.Error:
+        if not end:
+            raise
+    return end
 
 
 def _find_row_end(text: str) -> int:
@@ -285,7 +308,7 @@ def _read_head(text: str, entity: EntityLayout, layout: FileLayout, file: str) -
                 if len(head) > layout.title_rows:
                     break
         except csv.Error as error:
-            raise FileRefusedError("no_header", f"{file}: no header row can be read ({error}).") from error
+            raise _open_quote(file, len(head) + 1) from error
         if len(head) > layout.title_rows or len(text) <= characters:
             break
     found = find_header(head, entity)

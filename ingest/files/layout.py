@@ -51,8 +51,8 @@ class FileLayout:
     """Everything the file reader needs to know of one source; no word of it is in the reader itself.
 
     ``pattern`` matches the path below the folder and names the groups ``district``, ``month``, ``kind``, ``suffix``
-    and, absent in a first version, ``version``. ``large_bytes``: a text of more goes through in blocks of
-    ``block_bytes`` and chunks of ``chunk_rows``; a smaller one is whole in memory.
+    and, absent in a first version, ``version``. ``large_bytes``: a text of more, or a workbook that unpacks to
+    more, goes through in blocks of about ``block_bytes`` and chunks of ``chunk_rows``; a smaller one is held whole.
     """
 
     source: str

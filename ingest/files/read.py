@@ -23,14 +23,16 @@ from ingest.files import csv_file
 from ingest.files.delivered import FileChunk, FileFacts, FileRefusedError
 from ingest.files.folder import DeliveryFolder, Fetched, Listed, LocalFolder, RawStore
 from ingest.files.layout import EntityLayout, FileLayout, layout_of
-from ingest.files.sheet import Cells, Form, SheetRows, SheetSum, pack_json, read_rows, to_the_cent
+from ingest.files.sheet import Form, SheetRows, SheetSum, pack_json, read_rows, to_the_cent
 from ingest.files.spool import Spool
-from ingest.files.workbook import WorkbookReader
+from ingest.files.workbook import OpenWorkbook, WorkbookReader
 from ingest.floors import check_floor, mend_floor
 from ingest.progress import Progress, tell_nobody
 from warehouse.home import Home
 
 RAW_FOLDER = "raw"
+# The encoding of a spreadsheet, in facts.
+WORKBOOK = "xlsx"
 _SCRATCH_NAMES = ("thumbs.db", "desktop.ini")
 _DIGEST_LENGTH = 64
 FLOOR = "floor"
@@ -362,11 +364,21 @@ class _Reader:
         try:
             if facts.size == 0:
                 raise FileRefusedError("empty_file", f"{facts.path} is empty (0 bytes); drop it again.")
-            if facts.size > self._layout.large_bytes and not _is_workbook(facts.path):
+            if _is_workbook(facts.path):
+                workbook = self._workbooks.open(path, entity, self._layout, facts.path)
+                if workbook.unpacked_bytes > self._layout.large_bytes:
+                    spools = self._spool_workbook(workbook)
+                    notices += workbook.notices
+                    facts = replace(facts, encoding=WORKBOOK, headers=_headers_of(spools))
+                    return self._judge_large(facts, spools, entity, notices)
+                cells, encoding = workbook.read_whole(), WORKBOOK
+                notices += workbook.notices
+            elif facts.size > self._layout.large_bytes:
                 encoding, spool = self._spool(facts, path, entity)
-                facts = replace(facts, encoding=encoding, headers=(spool.sheet.header,))
-                return self._judge_large(facts, spool, entity, notices)
-            cells, encoding = self._read_cells(path, entity, facts.path, notices)
+                facts = replace(facts, encoding=encoding, headers=_headers_of([spool]))
+                return self._judge_large(facts, [spool], entity, notices)
+            else:
+                cells, encoding = csv_file.read_cells(path.read_bytes(), entity, self._layout, facts.path)
             facts = replace(facts, encoding=encoding, headers=tuple(each.header for each in cells))
             sheets = [read_rows(each, entity, self._layout, facts.path) for each in cells]
             notices += [notice for sheet in sheets for notice in sheet.notices]
@@ -387,20 +399,34 @@ class _Reader:
             )
             return encoding, Spool(self._raw.folder, blocks)
 
-    def _judge_large(
-        self, facts: FileFacts, spool: Spool, entity: EntityLayout, notices: list[str]
-    ) -> tuple[FileFacts, Iterator[pa.Table]]:
-        """The verdict on a large text and, block by block, its rows. Raises ``FileRefusedError``."""
+    def _spool_workbook(self, workbook: OpenWorkbook) -> list[Spool]:
+        """The lines of every sheet of a large workbook on disk. Raises ``FileRefusedError``."""
+        spools: list[Spool] = []
         try:
-            form = spool.survey(entity, self._layout)
-            blocks = self._tell(spool.rows(form, entity, self._layout, facts.path), notices)
-            facts = _compare_totals(facts, [SheetSum.of(blocks, entity.sum_field)], notices)
+            for blocks in workbook.sheets():
+                spools.append(Spool(self._raw.folder, blocks, is_ruled=True))
+        except BaseException:
+            _close(spools)
+            raise
+        return spools
+
+    def _judge_large(
+        self, facts: FileFacts, spools: Sequence[Spool], entity: EntityLayout, notices: list[str]
+    ) -> tuple[FileFacts, Iterator[pa.Table]]:
+        """The verdict on a large file and, block by block, its rows. Raises ``FileRefusedError``."""
+        try:
+            forms = [spool.survey(entity, self._layout) for spool in spools]
+            sums = []
+            for spool, form in zip(spools, forms, strict=True):
+                blocks = self._tell(spool.rows(form, entity, self._layout, facts.path), notices)
+                sums.append(SheetSum.of(blocks, entity.sum_field))
+            facts = _compare_totals(facts, sums, notices)
             self._compare_with_last(facts, entity)
         except BaseException:
-            spool.close()
+            _close(spools)
             raise
         facts = replace(facts, state="accepted", rows_read=facts.found_rows or 0, notices=tuple(notices))
-        return facts, self._build_tables(facts, entity, spool, form)
+        return facts, self._build_tables(facts, entity, spools, forms)
 
     @staticmethod
     def _tell(blocks: Iterator[SheetRows], notices: list[str]) -> Iterator[SheetRows]:
@@ -409,10 +435,15 @@ class _Reader:
             notices.extend(notice for notice in block.notices if notice not in notices)
             yield block
 
-    def _build_tables(self, facts: FileFacts, entity: EntityLayout, spool: Spool, form: Form) -> Iterator[pa.Table]:
-        with spool:
-            for block in spool.rows(form, entity, self._layout, facts.path):
-                yield self._build_table(facts, entity, block)
+    def _build_tables(
+        self, facts: FileFacts, entity: EntityLayout, spools: Sequence[Spool], forms: Sequence[Form]
+    ) -> Iterator[pa.Table]:
+        try:
+            for spool, form in zip(spools, forms, strict=True):
+                for block in spool.rows(form, entity, self._layout, facts.path):
+                    yield self._build_table(facts, entity, block)
+        finally:
+            _close(spools)
 
     def _compare_with_last(self, facts: FileFacts, entity: EntityLayout) -> None:
         """Raises ``FileRefusedError`` when a file holds far fewer rows than the last one of its district and kind: the
@@ -429,13 +460,6 @@ class _Reader:
         wrong = check_floor(entity.promised, facts.found_rows or 0, last.rows_read)
         if wrong is not None:
             raise FileRefusedError(FLOOR, f"{facts.path}: {wrong}, {last.path}; {mend_floor(entity.promised)}.")
-
-    def _read_cells(self, path: Path, entity: EntityLayout, file: str, notices: list[str]) -> tuple[list[Cells], str]:
-        if _is_workbook(file):
-            cells, said = self._workbooks.read_cells(path, entity, self._layout, file)
-            notices += said
-            return cells, "xlsx"
-        return csv_file.read_cells(path.read_bytes(), entity, self._layout, file)
 
     def _build_table(self, facts: FileFacts, entity: EntityLayout, sheet: SheetRows) -> pa.Table:
         rows = sheet.rows
@@ -455,6 +479,15 @@ class _Reader:
         columns["_extra"] = pack_json(sheet.extra, rows)
         columns["_shape_breach"] = sheet.shape_breach
         return pa.table(columns)
+
+
+def _headers_of(spools: Iterable[Spool]) -> tuple[tuple[str, ...], ...]:
+    return tuple(spool.sheet.header for spool in spools)
+
+
+def _close(spools: Iterable[Spool]) -> None:
+    for spool in spools:
+        spool.close()
 
 
 def _is_workbook(file: str) -> bool:

@@ -118,6 +118,14 @@ class Form:
     nameless: tuple[int, ...] = ()
 
 
+def trimmed_width(header: Sequence[str], has_values: Sequence[bool]) -> int:
+    """How many columns a sheet has without those at its right that have neither header nor values."""
+    width = len(header)
+    while width and not header[width - 1].strip() and not has_values[width - 1]:
+        width -= 1
+    return width
+
+
 def find_header(rows: Sequence[Sequence[str | None]], entity: EntityLayout) -> int | None:
     """Index of the row that holds most of the entity's headers; None when no row holds at least two.
 

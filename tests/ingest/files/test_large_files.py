@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from district_folder import PAYMENT, PAYMENT_FILE, payment, text
+from district_folder import PAYMENT, PAYMENT_FILE, payment, text, workbook
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.connection import Connection
 from ingest.files import FileFacts, read_deliveries
+from ingest.files.csv_file import open_cells
 from ingest.files.layout import FileLayout, layout_of
 from ingest.land_files import land_files
 from ingest.landing import create_views
@@ -35,9 +36,9 @@ def in_blocks(block_bytes: int, rows: int) -> FileLayout:
     return replace(WHOLE, large_bytes=0, block_bytes=block_bytes, chunk_rows=rows)
 
 
-def drop(folder: Path, content: bytes) -> Connection:
+def drop(folder: Path, content: bytes, name: str = PAYMENT_FILE) -> Connection:
     shutil.rmtree(folder, ignore_errors=True)
-    file = folder / "drop" / PAYMENT_FILE
+    file = folder / "drop" / name
     file.parent.mkdir(parents=True)
     file.write_bytes(content)
     an_hour_ago = time.time() - 3600
@@ -89,8 +90,10 @@ def test_a_file_read_in_blocks_is_the_file_read_whole(
     assert found == wanted
 
 
-def land_in(folder: Path, content: bytes, layout: FileLayout) -> tuple[Receipt, dict[str, list[Any]]]:
-    connection = drop(folder, content)
+def land_in(
+    folder: Path, content: bytes, layout: FileLayout, name: str = PAYMENT_FILE
+) -> tuple[Receipt, dict[str, list[Any]]]:
+    connection = drop(folder, content, name)
     home = Home(folder / "home")
     landing = LandingFolder(home, "allowance")
     with landing.writing():
@@ -99,7 +102,7 @@ def land_in(folder: Path, content: bytes, layout: FileLayout) -> tuple[Receipt, 
     with connect(extensions=("icu", "json")) as views:
         create_views(views, home)
         columns = "* EXCLUDE (_landed_at)"
-        rows = views.execute(f"SELECT {columns} FROM landing.allowance__payment ORDER BY _row").fetchall()
+        rows = views.execute(f"SELECT {columns} FROM landing.allowance__payment ORDER BY _sheet, _row").fetchall()
         waiting = views.execute(
             "SELECT position, reason_code, message, row_json FROM landing.quarantine ORDER BY ALL"
         ).fetchall()
@@ -138,3 +141,75 @@ def test_a_large_file_whose_total_disagrees_lands_nothing(tmp_path: Path) -> Non
     assert "states 40 rows and a sum of 1.00, the rows are 40 rows and a sum of 28000.00" in (receipt.reason or "")
     assert found == {"rows": [], "waiting": []}
     assert not list((tmp_path / "home" / "landing" / "allowance" / "raw").glob("tmp*"))
+
+
+WORKBOOK_FILE = PAYMENT_FILE.replace(".csv", ".xlsx")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sheets=st.lists(st.lists(LINES, max_size=14), min_size=1, max_size=3),
+    shift=st.integers(0, 4),
+    extra=st.booleans(),
+    block=st.integers(1, 4000),
+    rows=st.integers(1, 5),
+)
+def test_a_workbook_read_in_blocks_is_the_workbook_read_whole(
+    tmp_path_factory: pytest.TempPathFactory,
+    sheets: list[list[list[str]]],
+    shift: int,
+    extra: bool,
+    block: int,
+    rows: int,
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "workbook-blocks"
+    header = [*PAYMENT, "", ""] if extra else PAYMENT
+    title = [["发放表"]] * shift
+    content = workbook(*[(f"表{n}", [*title, header, *lines]) for n, lines in enumerate(sheets)])
+    connection = drop(folder, content, WORKBOOK_FILE)
+    home = Home(folder / "home")
+    facts, wanted = read(connection, home, WHOLE)
+    found_facts, found = read(connection, home, in_blocks(block, rows))
+    assert sorted(found_facts.notices) == sorted(facts.notices)
+    assert asdict(replace(found_facts, notices=())) == asdict(replace(facts, notices=()))
+    assert found == wanted
+
+
+def test_a_large_workbook_lands_like_a_small_one_whatever_lies_across_its_blocks(tmp_path: Path) -> None:
+    above = ["同上"] * 10
+    first = [payment(number) for number in range(20, 60)] + [[f"P0{number}", *above] for number in range(100, 130)]
+    # Numbers that a spreadsheet shows otherwise than they are stored, far apart; records told again on another sheet.
+    for at, amount in ((3, 700.0), (37, 1.38e10), (38, 4.1e17)):
+        first[at] = [*payment(20 + at)[:8], amount, *payment(20 + at)[9:]]
+    second = [payment(21, "800.00"), payment(22), [*payment(61, "七百")], [f"P0{200}", *above], ["制表：张三"]]
+    content = workbook(("一", [["标题"], PAYMENT, *first]), ("空", []), ("二", [PAYMENT, *second]))
+    whole, landed = land_in(tmp_path / "whole", content, WHOLE, WORKBOOK_FILE)
+    receipt, found = land_in(tmp_path / "blocks", content, in_blocks(300, 7), WORKBOOK_FILE)
+    assert landed["rows"]
+    assert found == landed
+    counts = ("rows_read", "rows_accepted", "rows_quarantined", "rows_superseded", "rows_duplicate", "notices_count")
+    assert [getattr(receipt, name) for name in counts] == [getattr(whole, name) for name in counts]
+    assert len(receipt.rows_files) > 5
+    assert not list((tmp_path / "blocks" / "home" / "landing" / "allowance" / "raw").glob("tmp*"))
+
+
+def test_a_quotation_mark_that_stays_open_is_named_by_its_row_far_down_a_long_file(tmp_path: Path) -> None:
+    lines = [payment(number) for number in range(20, 5000)]
+    lines[90][3] = '"王伟'
+    content = "\r\n".join(",".join(line) for line in [PAYMENT, *lines]).encode()
+    for layout in (WHOLE, in_blocks(4096, 500)):
+        receipt, found = land_in(tmp_path, content, layout)
+        assert receipt.state == "refused"
+        assert "in row 92 a quotation mark is opened and not closed" in (receipt.reason or "")
+        assert found == {"rows": [], "waiting": []}
+
+
+def test_a_mark_inside_a_cell_holds_up_no_block() -> None:
+    lines = [payment(number) for number in range(20, 3000)]
+    lines[5][3] = '王"伟'
+    content = "\r\n".join(",".join(line) for line in [PAYMENT, *lines]).encode()
+    entity = WHOLE.entities["payment"]
+    _, blocks = open_cells(content, entity, WHOLE, "a.csv", block_bytes=8192)
+    sizes = [len(block.row_numbers) for block in blocks]
+    assert sum(sizes) == len(lines)
+    assert max(sizes) < 300
