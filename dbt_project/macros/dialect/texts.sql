@@ -49,6 +49,13 @@
     coalesce(regexp_matches({{ text }}, '[^ -~一-\x{9fa5}㐀-\x{4db5}·！-～　]'), false)
 {%- endmacro %}
 
+{# True for a text with a private-use leftover that the known map repairs; false for none. #}
+{% macro has_repaired_character(text) -%} {{ return(adapter.dispatch('has_repaired_character')(text)) }} {%- endmacro %}
+
+{% macro duckdb__has_repaired_character(text) -%}
+    coalesce(regexp_matches({{ text }}, '[\x{e815}-\x{e864}]'), false)
+{%- endmacro %}
+
 {# Full-width ASCII narrowed; most texts have none and pay for one look. #}
 {% macro duckdb__narrow_text(text) -%}
     case when regexp_matches({{ text }}, '[！-～　]') then translate({{ text }}, '{{ wide_characters() }}', '{{ narrow_characters() }}') else {{ text }} end

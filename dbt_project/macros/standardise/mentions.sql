@@ -6,7 +6,8 @@
         {{ standardise_mentions('raw_mentions') }}
         select {{ shape_columns('mentions') }} from standardised_mentions
 
-    What a source says as delivered (raw_name, raw_id_no) stays beside what is compared.
+    What a source says as delivered (raw_name, raw_id_no) stays beside what is compared. A name or an address in which a
+    private-use leftover was repaired says so.
 #}
 
 {# The fields that a source may give for a mention, with their types; a field that is not given is null. #}
@@ -97,6 +98,7 @@ standardised_mentions as (
         coalesce(is_withdrawn, false) as is_withdrawn,
         raw_name,
         {{ linkable_name('whole_name') }} as name,
+        {{ has_repaired_character('name_text') }} as is_name_repaired,
         raw_id_no,
         id_no,
         id_status as id_no_status,
@@ -108,6 +110,7 @@ standardised_mentions as (
         {{ standardise_sex('folded_sex') }} as sex,
         {{ list_phones('folded_phone') }} as phones,
         {{ standardise_address('folded_address') }} as address,
+        {{ has_repaired_character('address_text') }} as is_address_repaired,
         hukou_district,
         managing_district,
         {{ standardise_account('folded_account') }} as bank_account,

@@ -13,6 +13,7 @@ select
     s.source_record_id,
     s.role,
     s.is_withdrawn,
+    s.is_repaired,
     s.said_on,
     s.seen_from,
     s.seen_to,
@@ -43,6 +44,7 @@ select
     {{ last_of('d.source_record_id', 'd.said_on') }} as source_record_id,
     m.role,
     coalesce(d.is_withdrawn, false) as is_withdrawn,
+    false as is_repaired,
     max(d.said_on) as said_on,
     min(cast(m.seen_at as date)) as seen_from,
     max(cast(m.seen_at as date)) as seen_to,
@@ -60,5 +62,5 @@ union all
 
 select
     citizen_id, attribute, value, origin, source_system, source_table, source_record_id, role, is_withdrawn,
-    said_on, seen_on as seen_from, seen_on as seen_to, 1 as record_count, is_chosen, false as is_tied, rule
+    false as is_repaired, said_on, seen_on as seen_from, seen_on as seen_to, 1 as record_count, is_chosen, false as is_tied, rule
 from {{ ref('int_states__stated') }}

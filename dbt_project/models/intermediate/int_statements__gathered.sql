@@ -2,7 +2,8 @@
 --
 -- The same value stated again by the same table (a monthly file, a next registration) is the same statement seen again;
 -- the record is the one that stated it last. Every single record stays reachable by citizen_mentions. Values inside a
--- sound identity number (birth date, sex) are statements of their own, origin 'identity_number'.
+-- sound identity number (birth date, sex) are statements of their own, origin 'identity_number'. A value that some of its
+-- records wrote with a private-use leftover, which was repaired, says so.
 with linked as (
 
     select
@@ -16,6 +17,7 @@ with linked as (
         end as trust_place,
         m.name, m.sex, m.id_no, m.other_document_no, m.certificate_id_no, m.phones, m.address,
         m.hukou_district, m.managing_district, m.bank_account, m.birth_date, m.birth_date_precision,
+        m.is_name_repaired, m.is_address_repaired,
         m.id_no = c.id_no as has_own_number,
         m.source_record_id, m.said_on, m.seen_at
     from {{ ref('int_mentions__unioned') }} as m
@@ -31,6 +33,8 @@ folded as (
         citizen_id, source_system, source_table, role, is_withdrawn, trust_place, name, sex, id_no, other_document_no,
         certificate_id_no, phones, address, hukou_district, managing_district, bank_account, birth_date,
         birth_date_precision, has_own_number,
+        max(case when is_name_repaired then 1 else 0 end) = 1 as has_repaired_name,
+        max(case when is_address_repaired then 1 else 0 end) = 1 as has_repaired_address,
         count(*) as record_count,
         max(said_on) as said_on,
         {{ last_of('source_record_id', 'said_on') }} as source_record_id,
@@ -84,7 +88,7 @@ to_fold as (
 
     select
         citizen_id, 'phone', phone, 'stated', trust_place, 1,
-        source_system, source_table, role, is_withdrawn, record_count, said_on, source_record_id, seen_from, seen_to
+        source_system, source_table, role, is_withdrawn, false, record_count, said_on, source_record_id, seen_from, seen_to
     from (
         select folded.*, {{ each_element('phones') }} as phone
         from folded
@@ -105,6 +109,7 @@ select
     is_withdrawn,
     min(trust_place) as trust_place,
     min(validity_place) as validity_place,
+    max(case when is_repaired then 1 else 0 end) = 1 as is_repaired,
     sum(record_count) as record_count,
     {{ last_of('source_record_id', 'said_on') }} as source_record_id,
     max(said_on) as said_on,
@@ -117,7 +122,7 @@ union all
 
 select
     citizen_id, attribute, value, origin, source_system, source_table, role, is_withdrawn, trust_place, validity_place,
-    record_count, source_record_id, said_on, seen_from, seen_to
+    is_repaired, record_count, source_record_id, said_on, seen_from, seen_to
 from (
     {{ statements_in('in_one_way') }}
 ) as unfolded
