@@ -68,6 +68,7 @@ else:
 pipeline = dlt.pipeline(
     "registration", destination=destination, dataset_name="marriage", pipelines_dir=f"{folder}/pipelines"
 )
+before = resource.getrusage(resource.RUSAGE_SELF)
 begun = time.perf_counter()
 pipeline.run(source, loader_file_format="parquet")
 wall = time.perf_counter() - begun
@@ -77,7 +78,12 @@ print(
     json.dumps(
         {
             "wall": wall,
-            "cpu": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
+            "cpu": own.ru_utime
+            + own.ru_stime
+            - before.ru_utime
+            - before.ru_stime
+            + children.ru_utime
+            + children.ru_stime,
             "rows": counts["registration"],
             "peak_mb": max(own.ru_maxrss, children.ru_maxrss) / 1024,
         }
