@@ -7,7 +7,7 @@ RUN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PACKAGES := rongtong ingest identity expectations warehouse simulation
 
-.PHONY: help install demo airflow check test test-all bench-identity bench-ingest bench-golden clean
+.PHONY: help install demo airflow check test test-all bench-identity bench-names bench-ingest bench-golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ test-all: $(INSTALLED) ## every test, the heavy ones too
 
 bench-identity: $(INSTALLED) ## our linking beside plain Splink; ARGS="--mentions 1000000,5000000" for larger sets
 	@$(RUN)/python -m benchmarks.identity $(ARGS)
+
+bench-names: $(INSTALLED) ## pairs of names compared a second; how often strangers of one surname pass
+	@$(RUN)/python -m benchmarks.names $(ARGS)
 
 bench-ingest: $(INSTALLED) ## landings measured beside plain DuckDB and dlt
 	@$(RUN)/python -m benchmarks.ingest $(ARGS)

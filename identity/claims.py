@@ -129,7 +129,7 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
                 WHEN agreement = 'same_sound' AND NOT (birth_differs AND sex_differs) THEN 'id+same_sound'
                 WHEN birth_differs OR sex_differs THEN 'conflict:name_and_birth'
                 WHEN agreement = 'unreadable_char' THEN 'id+unreadable_char'
-                WHEN agreement = 'one_char' THEN 'id+one_char'
+                WHEN agreement IN ('one_char', 'char_missing') THEN 'id+one_char'
                 WHEN agreement = 'same_given' THEN 'id+same_given'
                 WHEN agreement = 'polite_form' THEN 'id+polite_form'
                 WHEN shares_syllable THEN 'id+surname_syllable'

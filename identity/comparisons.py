@@ -26,7 +26,6 @@ _SAME_NAME = "list_has_any(names_l, names_r)"
 _NAMESAKES = "greatest(name_count_l, name_count_r)"
 # The same thing says more beside the same name: a birthday is a twin's too, a household's number its members' too.
 _OF_NAME = f"({_SAME_NAME} OR list_has_any(sounds_l, sounds_r))"
-_LENGTHS_DIFFER = "length(name_l) <> length(name_r)"
 _AGREEMENT = "name_agreement(name_l, sound_l, name_r, sound_r)"
 COMPARISONS = (
     Comparison(
@@ -40,7 +39,7 @@ COMPARISONS = (
             ),
             ("same_common", _SAME_NAME),
             ("same_sound", "list_has_any(sounds_l, sounds_r)"),
-            ("char_missing", f"{_AGREEMENT} = 'unreadable_char' OR ({_AGREEMENT} = 'one_char' AND {_LENGTHS_DIFFER})"),
+            ("char_missing", f"{_AGREEMENT} IN ('char_missing', 'unreadable_char')"),
             ("one_char", f"{_AGREEMENT} = 'one_char'"),
             ("polite_form", f"{_AGREEMENT} = 'polite_form'"),
             ("same_given", f"{_AGREEMENT} = 'same_given'"),
@@ -149,9 +148,15 @@ OWN_SUPPORT = (
     ("birth", "near"), ("number", "two_edits"), ("certificate", "same"), ("document", "same"), ("account", "same")
 )  # fmt: skip
 NEAR_SUPPORT = (
-    ("birth", "within_lunar_days"), ("phone", "same_common"), ("address", "same_common"), ("household", "same"),
-    ("kin", "same_kin_name"), ("district", "same"),
+    ("phone", "same_common"), ("address", "same_common"), ("household", "same"), ("kin", "same_kin_name"),
 )  # fmt: skip
+# A date off by weeks speaks loosely. A district is shared by many: it speaks, loosely, beside a name nobody else bears.
+LOOSE_SUPPORT = (("birth", "within_lunar_days"),)
+RARE_NAME = ("same_rare",)
+RARE_NAME_SUPPORT = (("district", "same"),)
+# A name with a character missing is told from a brother's or sister's by a phone that one family has; a name with a
+# changed character, which may be a twin's, is not.
+SHORTENED_NAME_SUPPORT = (*OWN_SUPPORT, ("phone", "same_rare"))
 
 COMPARED_COLUMNS = (
     "name", "names", "sound", "sounds", "surname_sound", "name_count", "numbers", "certificates", "claims", "documents",

@@ -19,7 +19,7 @@ import duckdb
 from identity import thresholds
 from identity.comparisons import COMPARISONS
 from identity.neighbourhood import MENTIONS, build, open_run
-from identity.resolve import is_linkable
+from identity.resolve import is_linkable, weight_needed
 from identity.review import agreement
 from identity.sentences import COMPARISONS_IN_CHINESE, LEVELS_IN_CHINESE, Sentence, link_sentences, sentence
 
@@ -322,10 +322,8 @@ def _scored(connection: duckdb.DuckDBPyConnection, condition: str, values: Seque
     """The scored pairs that meet ``condition``, the strongest first."""
     rows = connection.execute(
         f"""
-        SELECT s.*, coalesce(l.is_founder AND r.is_founder, true) AS both_found, {is_linkable()} AS is_linkable
+        SELECT s.*, {weight_needed()} AS needed, {is_linkable()} AS is_linkable
         FROM work.identity.scored_pairs AS s
-        LEFT JOIN (SELECT DISTINCT first_key, is_founder FROM first_of) AS l ON l.first_key = s.mention_key_l
-        LEFT JOIN (SELECT DISTINCT first_key, is_founder FROM first_of) AS r ON r.first_key = s.mention_key_r
         WHERE {condition} ORDER BY s.match_weight DESC, s.mention_key_l, s.mention_key_r
         """,
         list(values),
@@ -350,7 +348,7 @@ def _waterfall(row: dict[str, Any]) -> Waterfall:
         prior=total - sum(bar.bits for bar in bars),
         bars=tuple(bars),
         total=total,
-        needed=thresholds.LINK_WEIGHT if row["both_found"] else thresholds.WEAK_LINK_WEIGHT,
+        needed=float(row["needed"]),
         review=thresholds.REVIEW_WEIGHT,
         is_linkable=bool(row["is_linkable"]),
         rules=tuple(row["rules"]),

@@ -87,8 +87,10 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
             coalesce(k.kin, []) AS kin, coalesce(k.kin_sounds, []) AS kin_sounds,
             CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END AS number,
             kind IN ('anchor', 'conflict', 'document')
-                OR (kind = 'residual' AND len(birth_days) > 0 AND length(p.name) >= 2 AND NOT is_polite(p.name)
-                    AND NOT regexp_matches(p.name, '[{UNREADABLE}]')) AS is_founder
+                OR (kind = 'residual' AND length(p.name) >= 2 AND NOT is_polite(p.name)
+                    AND NOT regexp_matches(p.name, '[{UNREADABLE}]')
+                    AND (len(birth_days) > 0 OR (len(households) > 0 OR len(accounts) > 0)
+                                                AND mention_count >= {thresholds.FOUNDING_RECORDS})) AS is_founder
         FROM profiles AS p JOIN sounds AS s USING (name) LEFT JOIN kin_lists AS k USING (node)
         """
     )

@@ -149,20 +149,29 @@ def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 def is_linkable() -> str:
     """SQL over ``scored_pairs``: the rules that no weight can outvote.
 
-    A name alone is nobody, however rare: one more thing must agree. A name with a character missing needs a thing of
-    the very person (birth date, document, account, number nearly the same); one with a changed character may be a
-    twin's and needs what twins do not share; a polite form needs a phone that one family has.
+    A name alone is nobody, however rare: one more thing must agree, and a district only suffices a rare name. A name
+    with a character missing needs a thing of the very person (birth date, document, account, number nearly the same) or
+    a phone that one family has; one with a changed character may be a twin's and needs what twins do not share; a
+    polite form needs such a phone.
     """
-    own = " OR ".join(_reaches(*level) for level in comparisons.OWN_SUPPORT)
-    near = " OR ".join(_reaches(*level) for level in comparisons.NEAR_SUPPORT)
-    changed = " OR ".join(_reaches(*level) for level in comparisons.CHANGED_NAME_SUPPORT)
     rules = (
-        (comparisons.NAME_SAME, f"{own} OR {near}"),
-        (comparisons.NAME_SHORTENED, own),
-        (comparisons.NAME_CHANGED, changed),
-        (("polite_form",), _reaches(*comparisons.POLITE_SUPPORT)),
+        (comparisons.NAME_SAME, comparisons.OWN_SUPPORT + comparisons.NEAR_SUPPORT + comparisons.LOOSE_SUPPORT),
+        (comparisons.RARE_NAME, comparisons.RARE_NAME_SUPPORT),
+        (comparisons.NAME_SHORTENED, comparisons.SHORTENED_NAME_SUPPORT),
+        (comparisons.NAME_CHANGED, comparisons.CHANGED_NAME_SUPPORT),
+        (("polite_form",), (comparisons.POLITE_SUPPORT,)),
     )
-    return "(" + " OR ".join(f"(gamma_name IN ({_numbers(names)}) AND ({support}))" for names, support in rules) + ")"
+    return f"({' OR '.join(f'(gamma_name IN ({_numbers(names)}) AND ({_any(levels)}))' for names, levels in rules)})"
+
+
+def weight_needed() -> str:
+    """SQL over ``scored_pairs``: the match weight that makes the pair a link, by how closely the rest agrees."""
+    close = _any(comparisons.OWN_SUPPORT + comparisons.NEAR_SUPPORT)
+    return f"CASE WHEN {close} THEN {thresholds.LINK_WEIGHT} ELSE {thresholds.LOOSE_LINK_WEIGHT} END"
+
+
+def _any(levels: tuple[tuple[str, str], ...]) -> str:
+    return " OR ".join(_reaches(*level) for level in levels)
 
 
 def _numbers(names: tuple[str, ...]) -> str:
@@ -179,9 +188,7 @@ def _cluster(connection: duckdb.DuckDBPyConnection) -> Partition:
         CREATE OR REPLACE TABLE edges AS
         SELECT s.left_node, s.right_node, s.match_weight, l.is_founder AS left_founds, r.is_founder AS right_founds
         FROM scored_pairs AS s JOIN nodes AS l ON l.node = left_node JOIN nodes AS r ON r.node = right_node
-        WHERE {is_linkable()}
-          AND s.match_weight >= CASE WHEN l.is_founder AND r.is_founder THEN {thresholds.LINK_WEIGHT}
-                                     ELSE {thresholds.WEAK_LINK_WEIGHT} END
+        WHERE {is_linkable()} AND s.match_weight >= {weight_needed()}
         """
     )
     constraints = read_constraints(connection)
@@ -307,6 +314,7 @@ def _write(connection: duckdb.DuckDBPyConnection, partition: Partition) -> None:
                 WHEN i.citizen_id IS NULL THEN 'too little to tell who this is'
                 WHEN c.match_weight IS NOT NULL THEN concat_ws('; ', o.reason, 'evidence of name and circumstances')
                 WHEN c.kind = 'document' THEN 'document'
+                WHEN o.reason IS NULL AND m.birth_day IS NULL THEN 'name and records of one household or account'
                 ELSE coalesce(o.reason, 'full name and birth date')
             END AS reason,
             CASE

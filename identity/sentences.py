@@ -101,6 +101,10 @@ _LINKS: dict[str, tuple[str, str]] = {
         "It has a full name and a birth date, so it may stand for a person; records that say the very same are one.",
         "有完整姓名和出生日期，可独立成人；内容完全相同的记录合为一人。",
     ),
+    "name and records of one household or account": (
+        "Several records of one household or account bear this name, so it may stand for a person.",
+        "同一家庭档案或账户的多条记录都是此姓名，可独立成人。",
+    ),
     "document": (
         "It carries another identity document; records with that document and name are one person.",
         "持有其他身份证件；同一证件且同名的记录为一人。",

@@ -76,6 +76,15 @@ def write_cases(book: Book) -> Book:
     book.say(WIDOW, "void", "woman", withdrawn=True, id_no=WIDOW.number)
     book.say(Person("only void", "蒲公英", dt.date(1970, 1, 1), 8), "void2", "woman", withdrawn=True,
              id_no=Person("", "", dt.date(1970, 1, 1), 8).number, birth_date=dt.date(1970, 1, 1))  # fmt: skip
+    # Nobody asked for number or birthday: a file that names the same man month after month, and one that does so once.
+    for month in (1, 2, 3):
+        book.say(Person("assisted", "闻人牧", dt.date(1960, 2, 2), 5), f"q{month}", "payee", table="payment",
+                 bank_account="6217000000000077")  # fmt: skip
+    book.say(Person("paid once", "端木赐", dt.date(1960, 2, 2), 6), "q9", "payee", table="payment",
+             bank_account="6217000000000088")  # fmt: skip
+    # A name with a character missing, beside the phone of one family and beside a phone of nobody.
+    for record, phone in (("c1", SON.phone), ("c2", "13900000055")):
+        book.say(SON, record, "contact", table="elder", name="邓川", phones=[phone])
     # Two characters, one of them mistyped, and nobody else who bears the name more often.
     book.say(BRIDE, "b1", "woman", id_no=BRIDE.number, sex="female", birth_date=BRIDE.born)
     book.say(BRIDE, "b2", "woman", name="于芬", id_no=BRIDE.number, sex="female", birth_date=BRIDE.born)
@@ -139,6 +148,18 @@ def test_a_damaged_number_finds_the_right_twin(links: Links) -> None:
 def test_months_without_a_number_stay_with_the_person(links: Links) -> None:
     keys = [f"member/m{month}/member" for month in range(1, 13)] + [f"payment/p{month}/payee" for month in range(1, 13)]
     assert all(same(links, keys[0], key) for key in keys)
+
+
+def test_a_file_that_names_a_man_month_after_month_founds_him(links: Links) -> None:
+    assert same(links, "payment/q1/payee", "payment/q2/payee") and same(links, "payment/q1/payee", "payment/q3/payee")
+    assert links["silo/payment/q1/payee"]["reason"] == "name and records of one household or account"
+    assert links["silo/payment/q1/payee"]["is_certain"] is False
+    assert links["silo/payment/q9/payee"]["link_method"] == "unresolved"
+
+
+def test_a_name_with_a_character_missing_needs_the_phone_of_the_family(links: Links) -> None:
+    assert same(links, "elder/c1/contact", "cremations/death/handler")
+    assert links["silo/elder/c2/contact"]["citizen_id"] is None
 
 
 def test_one_passport_is_one_person(links: Links) -> None:
