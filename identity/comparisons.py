@@ -27,6 +27,8 @@ _NAMESAKES = "greatest(name_count_l, name_count_r)"
 # The same thing says more beside the same name: a birthday is a twin's too, a household's number its members' too.
 _OF_NAME = f"({_SAME_NAME} OR list_has_any(sounds_l, sounds_r))"
 _AGREEMENT = "name_agreement(name_l, sound_l, name_r, sound_r)"
+# "Mr Li" is no woman.
+_OTHER_SEX = "coalesce(sex_of_polite(name_l) <> sex_r OR sex_of_polite(name_r) <> sex_l, false)"
 COMPARISONS = (
     Comparison(
         "name",
@@ -41,7 +43,7 @@ COMPARISONS = (
             ("same_sound", "list_has_any(sounds_l, sounds_r)"),
             ("char_missing", f"{_AGREEMENT} IN ('char_missing', 'unreadable_char')"),
             ("one_char", f"{_AGREEMENT} = 'one_char'"),
-            ("polite_form", f"{_AGREEMENT} = 'polite_form'"),
+            ("polite_form", f"{_AGREEMENT} = 'polite_form' AND NOT {_OTHER_SEX}"),
             ("same_given", f"{_AGREEMENT} = 'same_given'"),
             ("one_char_of_two", f"{_AGREEMENT} = 'one_char_of_two'"),
             ("surname", "surname_sound_l = surname_sound_r"),

@@ -14,10 +14,20 @@ UNREADABLE = "?？□*＊〇○●�"
 POLITE_FORMS = (
     "先生", "女士", "小姐", "大爷", "大妈", "大娘", "阿姨", "叔叔", "师傅", "老师", "婆婆", "爷爷", "奶奶", "同志"
 )  # fmt: skip
-_POLITE = ", ".join(f"'{form}'" for form in POLITE_FORMS)
+# Those of them that tell a man or a woman.
+POLITE_TO_MEN = ("先生", "大爷", "叔叔", "爷爷")
+POLITE_TO_WOMEN = ("女士", "小姐", "大妈", "大娘", "阿姨", "婆婆", "奶奶")
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return ", ".join(f"'{word}'" for word in words)
+
 
 MACROS = f"""
-CREATE OR REPLACE MACRO is_polite(a) AS length(a) = 3 AND substr(a, 2) IN ({_POLITE});
+CREATE OR REPLACE MACRO is_polite(a) AS length(a) = 3 AND substr(a, 2) IN ({_listed(POLITE_FORMS)});
+CREATE OR REPLACE MACRO sex_of_polite(a) AS CASE
+    WHEN substr(a, 2) IN ({_listed(POLITE_TO_MEN)}) THEN 'male'
+    WHEN substr(a, 2) IN ({_listed(POLITE_TO_WOMEN)}) THEN 'female' END;
 CREATE OR REPLACE MACRO differing_places(a, b) AS
     len(list_filter(range(1, length(a) + 1), lambda i: substr(a, i, 1) <> substr(b, i, 1)));
 -- Strangers are most of what is compared, and looking at characters costs the most: what bytes rule out needs no look.

@@ -85,6 +85,9 @@ def write_cases(book: Book) -> Book:
     # A name with a character missing, beside the phone of one family and beside a phone of nobody.
     for record, phone in (("c1", SON.phone), ("c2", "13900000055")):
         book.say(SON, record, "contact", table="elder", name="邓川", phones=[phone])
+    # A polite form beside the phone of one family, in which a woman has the surname, and beside that of the man meant.
+    book.say(None, "c3", "contact", table="elder", name="罗先生", phones=[WIDOW.phone])
+    book.say(SON, "c4", "contact", table="elder", name="邓先生", phones=[SON.phone])
     # Two characters, one of them mistyped, and nobody else who bears the name more often.
     book.say(BRIDE, "b1", "woman", id_no=BRIDE.number, sex="female", birth_date=BRIDE.born)
     book.say(BRIDE, "b2", "woman", name="于芬", id_no=BRIDE.number, sex="female", birth_date=BRIDE.born)
@@ -160,6 +163,11 @@ def test_a_file_that_names_a_man_month_after_month_founds_him(links: Links) -> N
 def test_a_name_with_a_character_missing_needs_the_phone_of_the_family(links: Links) -> None:
     assert same(links, "elder/c1/contact", "cremations/death/handler")
     assert links["silo/elder/c2/contact"]["citizen_id"] is None
+
+
+def test_a_polite_form_finds_a_man_and_no_woman(links: Links) -> None:
+    assert links["silo/elder/c3/contact"]["citizen_id"] is None
+    assert same(links, "elder/c4/contact", "cremations/death/handler")
 
 
 def test_one_passport_is_one_person(links: Links) -> None:
