@@ -39,7 +39,8 @@ _LISTS: dict[str, tuple[str, str]] = {
 def create_pairs(connection: duckdb.DuckDBPyConnection) -> int:
     """Create ``pairs`` (left_node < right_node, rules) and return how many there are.
 
-    A key too common by ``thresholds.BLOCK_LIMITS`` proposes nothing; two sound numbers are no pair.
+    A key too common by ``thresholds.BLOCK_LIMITS`` proposes nothing; two sound numbers are no pair, nor are a number
+    that nobody can tell whose it is and another one that was disowned: both may be their bearers' own.
     """
     rules = [(rule, _keyed("nodes", key)) for rule, key in _SCALAR.items()]
     rules += [
@@ -63,11 +64,18 @@ def create_pairs(connection: duckdb.DuckDBPyConnection) -> int:
     connection.execute(
         """
         CREATE OR REPLACE TABLE pairs AS
-        WITH standings AS MATERIALIZED (SELECT node, number IS NOT NULL AS has_number, is_founder FROM nodes)
+        WITH standings AS MATERIALIZED (
+            SELECT node, number IS NOT NULL AS has_number, is_founder,
+                   -- Nobody can tell whose number a conflict's is; it may be its own.
+                   CASE WHEN kind = 'conflict' THEN number END AS open_number,
+                   CASE WHEN kind = 'residual' THEN own_number END AS disowned_number
+            FROM nodes
+        )
         SELECT left_node, right_node, rules
         FROM (SELECT left_node, right_node, list_sort(list(blocking_rule)) AS rules FROM block_pairs GROUP BY ALL)
         JOIN standings AS l ON l.node = left_node JOIN standings AS r ON r.node = right_node
         WHERE NOT (l.has_number AND r.has_number) AND (l.is_founder OR r.is_founder)
+          AND NOT coalesce(l.open_number <> r.disowned_number OR l.disowned_number <> r.open_number, false)
         ORDER BY left_node, right_node
         """
     )

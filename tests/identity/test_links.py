@@ -26,6 +26,7 @@ PAPER_TWINS = (
 )
 GRANNY = Person("granny", "钟永芬", dt.date(1941, 12, 1), 420, "13900000003", "郫都区红光镇三观村6组")
 BRIDE = Person("bride", "于芳", dt.date(1984, 12, 23), 748)
+KNOWN = (Person("known 1", "何平", dt.date(1966, 10, 7), 733), Person("known 2", "高远", dt.date(1958, 10, 12), 253))
 FOREIGNER = Person("foreigner", "JOHN CARVER", dt.date(1980, 1, 5), 1)
 STRANGERS = tuple(Person(f"stranger {n}", "李娟", dt.date(1970 + n, 4, 4), 500 + 2 * n) for n in range(4))
 
@@ -88,6 +89,12 @@ def write_cases(book: Book) -> Book:
     # A polite form beside the phone of one family, in which a woman has the surname, and beside that of the man meant.
     book.say(None, "c3", "contact", table="elder", name="罗先生", phones=[WIDOW.phone])
     book.say(SON, "c4", "contact", table="elder", name="邓先生", phones=[SON.phone])
+    # One name beside two numbers, each known as another's: either may be its bearer's own.
+    for n, (owner, table) in enumerate(((KNOWN[0], "elder"), (KNOWN[1], "household"))):
+        for copy in (1, 2):
+            book.say(owner, f"known{n}{copy}", "man", id_no=owner.number, sex="male", birth_date=owner.born)
+        book.say(None, f"open{n}", "contact", table=table, name="陆芬", id_no=owner.number, phones=["13900000066"])
+    book.say(None, "known11", "woman", name="陆芬")
     # Two characters, one of them mistyped, and nobody else who bears the name more often.
     book.say(BRIDE, "b1", "woman", id_no=BRIDE.number, sex="female", birth_date=BRIDE.born)
     book.say(BRIDE, "b2", "woman", name="于芬", id_no=BRIDE.number, sex="female", birth_date=BRIDE.born)
@@ -168,6 +175,12 @@ def test_a_name_with_a_character_missing_needs_the_phone_of_the_family(links: Li
 def test_a_polite_form_finds_a_man_and_no_woman(links: Links) -> None:
     assert links["silo/elder/c3/contact"]["citizen_id"] is None
     assert same(links, "elder/c4/contact", "cremations/death/handler")
+
+
+def test_two_numbers_of_which_nobody_can_tell_whose_they_are_are_two(links: Links) -> None:
+    one, other = links["silo/elder/open0/contact"], links["silo/household/open1/contact"]
+    assert one["reason"] == "conflict:name"
+    assert one["citizen_id"] != other["citizen_id"]
 
 
 def test_one_passport_is_one_person(links: Links) -> None:
