@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from identity.citizen_id import LEDGER_FILE, LedgerUnusable
+from identity.content_id import node_id
 
 LINK, NON_LINK, UNDECIDED, REVOKED = "link", "non-link", "undecided", "revoked"
 VERDICTS = (LINK, NON_LINK, UNDECIDED)
@@ -210,14 +211,14 @@ def separate_decided(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""
         UPDATE node_members SET
-            node_key = 'apart|' || apart.mention_key,
+            node = {node_id("'apart|' || apart.mention_key")},
             kind = CASE WHEN node_members.kind = 'anchor' THEN 'conflict' ELSE node_members.kind END,
             reason = CASE WHEN node_members.kind = 'anchor' THEN 'conflict:decision' ELSE node_members.reason END
         FROM (
             SELECT DISTINCT l.mention, m.mention_key
             FROM decisions AS d
             JOIN node_members AS l ON l.mention = d.mention_l
-            JOIN node_members AS r ON r.mention = d.mention_r AND r.node_key = l.node_key
+            JOIN node_members AS r ON r.mention = d.mention_r AND r.node = l.node
             JOIN mentions AS m ON m.mention = d.mention_l
             WHERE d.verdict = '{NON_LINK}'
         ) AS apart

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import duckdb
 
+from identity.content_id import mention_id
+
 NEEDED = (
     "mention_key", "record_key", "source_table", "role", "is_withdrawn", "name", "id_no", "damaged_id_no",
     "other_document_no", "certificate_id_no", "birth_date", "birth_date_precision", "sex", "phones", "address",
     "hukou_district", "managing_district", "bank_account", "household_key", "said_on",
 )  # fmt: skip
+
+MENTIONS = "int_mentions__unioned"
+REPEATED = (
+    "identity: intermediate.int_mentions__unioned names {} mention keys more than once; a mention key names one role of"
+    " one record."
+)
 
 
 class MentionsUnusable(RuntimeError):
@@ -24,8 +32,8 @@ def read_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
         row[0]
         for row in connection.execute(
             "SELECT column_name FROM information_schema.columns WHERE table_catalog = ?"
-            " AND table_schema = 'intermediate' AND table_name = 'int_mentions__unioned'",
-            [catalog],
+            " AND table_schema = 'intermediate' AND table_name = ?",
+            [catalog, MENTIONS],
         ).fetchall()
     }
     if not found:
@@ -36,24 +44,23 @@ def read_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
         raise MentionsUnusable(
             f"identity: intermediate.int_mentions__unioned lacks {', '.join(missing)}; build it from shape mentions."
         )
-    delivered = f"{catalog}.intermediate.int_mentions__unioned"
-    # Numbered in the order of their keys, by a sort of the keys alone: sorting whole rows costs more than all the rest.
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE mention_numbers AS
-        SELECT mention_key, row_number() OVER (ORDER BY mention_key) AS mention FROM {delivered}
-        """
-    )
-    total, distinct = _pair(connection, "SELECT count(*), count(DISTINCT mention_key) FROM mention_numbers")
+    select_mentions(connection, f"{catalog}.intermediate.{MENTIONS}")
+    total, distinct = _pair(connection, "SELECT count(*), count(DISTINCT mention) FROM mentions")
     if total != distinct:
-        raise MentionsUnusable(
-            f"identity: intermediate.int_mentions__unioned names {total - distinct} mention keys more than once;"
-            " a mention key names one role of one record."
-        )
+        raise MentionsUnusable(REPEATED.format(total - distinct))
+    return total
+
+
+def select_mentions(connection: duckdb.DuckDBPyConnection, delivered: str) -> None:
+    """Create ``mentions`` from the rows of relation ``delivered``: the columns that identity needs, and what it derives.
+
+    ``mention`` is a number made of the key, so that a mention has it on every day and in every part of the data.
+    """
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE mentions AS
         SELECT
+            {mention_id("mention_key")} AS mention,
             * REPLACE (coalesce(is_withdrawn, false) AS is_withdrawn, nullif(name, '') AS name,
                        list_sort(list_distinct(coalesce(phones, []))) AS phones),
             CASE WHEN birth_date_precision = 'day' THEN birth_date END AS birth_day,
@@ -62,11 +69,9 @@ def read_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
                  END AS number_birth,
             CASE WHEN id_no IS NOT NULL
                  THEN CASE WHEN ascii(substr(id_no, 17, 1)) % 2 = 1 THEN 'male' ELSE 'female' END END AS number_sex
-        FROM (SELECT {", ".join(NEEDED)}, mention FROM {delivered} JOIN mention_numbers USING (mention_key));
-        DROP TABLE mention_numbers;
+        FROM (SELECT {", ".join(NEEDED)} FROM {delivered})
         """
     )
-    return total
 
 
 def _pair(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, int]:

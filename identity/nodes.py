@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from identity import thresholds
+from identity.content_id import node_id
 from identity.decisions import create_decided_pairs, separate_decided
 from identity.han import UNREADABLE
 
@@ -17,6 +18,13 @@ _GATHERED = {
     "accounts": "bank_account", "households": "household_key",
 }  # fmt: skip
 
+# What makes two mentions one node.
+_KEY_OF_KIND = """CASE kind
+                WHEN 'anchor' THEN 'anchor|' || id_no
+                WHEN 'conflict' THEN 'conflict|' || id_no || '|' || sound
+                WHEN 'document' THEN 'document|' || other_document_no || '|' || sound
+                ELSE kind || '|' || content END"""
+
 
 def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     """Create ``node_members`` (one row per named mention) and the view ``described_nodes`` (one row per node).
@@ -26,7 +34,7 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     A household's months, an account's payments and a phone's repetitions are one residual node each.
     """
     connection.execute(
-        """
+        f"""
         CREATE OR REPLACE TABLE node_members AS
         WITH named_twice AS (
             SELECT record_key, name FROM mentions WHERE name IS NOT NULL GROUP BY ALL HAVING count(*) > 1
@@ -54,12 +62,7 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
             WHERE m.name IS NOT NULL OR l.reason = 'id+no_name'
         )
         SELECT mention, is_withdrawn, kind, reason,
-            CASE kind
-                WHEN 'anchor' THEN 'anchor|' || id_no
-                WHEN 'conflict' THEN 'conflict|' || id_no || '|' || sound
-                WHEN 'document' THEN 'document|' || other_document_no || '|' || sound
-                ELSE kind || '|' || content
-            END AS node_key
+            {node_id(_KEY_OF_KIND)} AS node
         FROM keyed
         """
     )
@@ -68,12 +71,10 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
         CREATE OR REPLACE TABLE node_numbers AS
-        SELECT node_key, row_number() OVER (ORDER BY node_key) AS node,
-               CASE WHEN bool_and(is_withdrawn) THEN 'withdrawn' ELSE any_value(kind) END AS kind
-        FROM node_members GROUP BY node_key;
+        SELECT node, CASE WHEN bool_and(is_withdrawn) THEN 'withdrawn' ELSE any_value(kind) END AS kind
+        FROM node_members GROUP BY node;
         CREATE OR REPLACE TABLE node_of AS
-        SELECT mention, node, node_numbers.kind, is_withdrawn, reason
-        FROM node_members JOIN node_numbers USING (node_key);
+        SELECT mention, node, node_numbers.kind, is_withdrawn, reason FROM node_members JOIN node_numbers USING (node)
         """
     )
     create_decided_pairs(connection)
