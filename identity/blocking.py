@@ -36,21 +36,18 @@ _LISTS: dict[str, tuple[str, str]] = {
 }
 
 
+RULES = (*_SCALAR, *_LISTS)
+
+
 def create_pairs(connection: duckdb.DuckDBPyConnection) -> int:
     """Create ``pairs`` (left_node < right_node, rules) and return how many there are.
 
     A key too common by ``thresholds.BLOCK_LIMITS`` proposes nothing; two sound numbers are no pair, nor are a number
     that nobody can tell whose it is and another one that was disowned: both may be their bearers' own.
     """
-    rules = [(rule, _keyed("nodes", key)) for rule, key in _SCALAR.items()]
-    rules += [
-        (rule, _keyed(f"(SELECT *, unnest({column}) AS item FROM nodes WHERE len({column}) > 0)", key))
-        for rule, (column, key) in _LISTS.items()
-    ]
-    connection.execute(
-        "CREATE OR REPLACE TABLE block_pairs (left_node BIGINT, right_node BIGINT, blocking_rule VARCHAR)"
-    )
-    for rule, keyed in rules:
+    create_block_pairs(connection)
+    for rule in RULES:
+        keyed = keyed_nodes("nodes", rule)
         connection.execute(
             f"""
             INSERT INTO block_pairs
@@ -61,6 +58,18 @@ def create_pairs(connection: duckdb.DuckDBPyConnection) -> int:
             FROM asked JOIN known ON asked.block = known.block AND asked.node <> known.node
             """
         )
+    return settle_pairs(connection)
+
+
+def create_block_pairs(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``block_pairs``, empty: one row per pair and rule that proposes it."""
+    connection.execute(
+        "CREATE OR REPLACE TABLE block_pairs (left_node BIGINT, right_node BIGINT, blocking_rule VARCHAR)"
+    )
+
+
+def settle_pairs(connection: duckdb.DuckDBPyConnection) -> int:
+    """Create ``pairs`` from ``block_pairs`` by the standing of both ``nodes``, and return how many there are."""
     connection.execute(
         """
         CREATE OR REPLACE TABLE pairs AS
@@ -83,6 +92,14 @@ def create_pairs(connection: duckdb.DuckDBPyConnection) -> int:
     return int(row[0]) if row else 0
 
 
-def _keyed(relation: str, key: str) -> str:
-    """SQL: every node of ``relation`` with its block, if it has one; a list holds an item once, so a node a block."""
+def keyed_nodes(relation: str, rule: str) -> str:
+    """SQL: every node of ``relation`` with its block by ``rule``, if it has one.
+
+    A list holds an item once, so a node is in a block once. Ends in a condition, so that one more can follow.
+    """
+    if rule in _SCALAR:
+        key = _SCALAR[rule]
+    else:
+        column, key = _LISTS[rule]
+        relation = f"(SELECT *, unnest({column}) AS item FROM {relation} WHERE len({column}) > 0)"
     return f"SELECT node, hash({key}) AS block FROM {relation} WHERE {key} IS NOT NULL"

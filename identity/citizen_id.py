@@ -8,6 +8,8 @@ is another mention under an old key: it carries nothing.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -25,6 +27,7 @@ CREATE TABLE IF NOT EXISTS {l}.member (
 CREATE TABLE IF NOT EXISTS {l}.redirect (
     old_citizen_id VARCHAR, citizen_id VARCHAR, reason VARCHAR, run_id VARCHAR, happened_at TIMESTAMPTZ,
     revoked_run_id VARCHAR);
+CREATE TABLE IF NOT EXISTS {l}.state (token VARCHAR);
 """
 
 
@@ -41,70 +44,52 @@ def mint(count: int) -> pa.Array:
     return pa.array(ids.view("S18").ravel().astype(str), pa.string())
 
 
-def assign_ids(connection: duckdb.DuckDBPyConnection, folder: Path, run_id: str) -> dict[str, int]:
-    """Give every cluster of ``clustered`` (mention, cluster, is_certain) its citizen id and write the ledger.
-
-    Creates ``cluster_ids`` (cluster, citizen_id, first_run_id) and ``redirects``. Returns counts: minted, kept, merged,
-    split, revived. The ledger changes in one transaction. Raises ``LedgerUnusable`` when it cannot be opened.
-    """
+@contextmanager
+def open_ledger(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
+    """Attach the ledger as ``ledger``, made when it is missing. Raises ``LedgerUnusable`` when it cannot be opened."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = folder / LEDGER_FILE
     try:
-        connection.execute(f"ATTACH '{_quoted(file)}' AS ledger")
+        connection.execute(f"ATTACH '{str(folder / LEDGER_FILE).replace(chr(39), chr(39) * 2)}' AS ledger")
     except duckdb.Error as error:
         kind = type(error).__name__
         raise LedgerUnusable(
             f"identity: the ledger of citizen ids cannot be opened ({kind}); end the other run that holds it."
         ) from error
     try:
-        return _assign(connection, run_id)
+        connection.execute(_SCHEMA.format(l="ledger"))
+        if _count(connection, "SELECT count(*) FROM ledger.secret") == 0:
+            connection.execute("INSERT INTO ledger.secret VALUES (?)", [secrets.token_hex(16)])
+        yield
     finally:
         connection.execute("DETACH ledger")
 
 
-def _quoted(file: Path) -> str:
-    return str(file).replace("'", "''")
+def ledger_token(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The mark that the last run left in the ledger, if any."""
+    row = connection.execute("SELECT token FROM ledger.state").fetchone()
+    return str(row[0]) if row else None
 
 
-def _assign(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int]:
+def new_token() -> str:
+    """A mark by which the ledger and what a run keeps know that they are of the same run."""
+    return secrets.token_hex(16)
+
+
+def assign_ids(
+    connection: duckdb.DuckDBPyConnection, run_id: str, token: str, scope: str | None = None
+) -> dict[str, int]:
+    """Give every cluster of ``clustered`` (mention, cluster, is_certain) its citizen id and write the ledger.
+
+    ``scope`` is a relation of the mention keys that ``clustered`` speaks for, when it is not all there are: of others
+    the ledger keeps what it has. Creates ``cluster_ids`` (cluster, citizen_id, first_run_id) and ``redirects``. Returns
+    counts: minted, kept, merged, split, revived. The ledger changes in one transaction, which also leaves ``token``.
+    """
     connection.execute("BEGIN")
     try:
-        connection.execute(_SCHEMA.format(l="ledger"))
-        if _count(connection, "SELECT count(*) FROM ledger.secret") == 0:
-            connection.execute("INSERT INTO ledger.secret VALUES (?)", [secrets.token_hex(16)])
-        connection.execute(
-            """
-            CREATE OR REPLACE TEMP TABLE kept_members AS
-            SELECT c.mention, c.cluster, c.is_certain, m.mention_key,
-                   md5((SELECT fingerprint_key FROM ledger.secret) || coalesce(m.name, '')) AS name_print,
-                   md5((SELECT fingerprint_key FROM ledger.secret) || m.id_no) AS number_print
-            FROM clustered AS c JOIN mentions AS m USING (mention);
-            CREATE OR REPLACE TEMP TABLE remembered AS
-            SELECT k.*, o.citizen_id, o.origin_id
-            FROM kept_members AS k JOIN ledger.member AS o USING (mention_key)
-            WHERE o.name_print = k.name_print OR o.number_print = k.number_print;
-            CREATE OR REPLACE TEMP TABLE cluster_prints AS
-            SELECT cluster, md5((SELECT fingerprint_key FROM ledger.secret) || number) AS number_print
-            FROM cluster_numbers WHERE number IS NOT NULL;
-            CREATE OR REPLACE TEMP TABLE candidates AS
-            WITH evidence AS (
-                SELECT cluster, origin_id AS citizen_id, is_certain::INT AS certain, 1 AS origin, 0 AS now
-                FROM remembered
-                UNION ALL
-                SELECT cluster, citizen_id, 0, 0, 1 FROM remembered WHERE citizen_id IS NOT NULL
-                UNION ALL
-                SELECT p.cluster, c.citizen_id, 0, 0, 0
-                FROM cluster_prints AS p JOIN ledger.citizen AS c USING (number_print)
-            )
-            SELECT cluster, citizen_id, sum(certain) AS certain, sum(origin) AS origin, sum(now) AS now,
-                   coalesce(any_value(p.number_print) = any_value(c.number_print), false) AS same_number,
-                   any_value(c.sequence) AS sequence
-            FROM evidence JOIN ledger.citizen AS c USING (citizen_id) LEFT JOIN cluster_prints AS p USING (cluster)
-            WHERE citizen_id IS NOT NULL
-            GROUP BY cluster, citizen_id
-            """
-        )
-        counts = _choose(connection, run_id)
+        create_candidates(connection)
+        counts = _choose(connection, run_id, scope)
+        connection.execute("DELETE FROM ledger.state")
+        connection.execute("INSERT INTO ledger.state VALUES (?)", [token])
         connection.execute("COMMIT")
     except duckdb.Error:
         connection.execute("ROLLBACK")
@@ -112,7 +97,43 @@ def _assign(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int
     return counts
 
 
-def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int]:
+def create_candidates(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``candidates``: which ids each cluster of ``clustered`` has a claim to by the ledger, and how good."""
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE kept_members AS
+        SELECT c.mention, c.cluster, c.is_certain, m.mention_key,
+               md5((SELECT fingerprint_key FROM ledger.secret) || coalesce(m.name, '')) AS name_print,
+               md5((SELECT fingerprint_key FROM ledger.secret) || m.id_no) AS number_print
+        FROM clustered AS c JOIN mentions AS m USING (mention);
+        CREATE OR REPLACE TEMP TABLE remembered AS
+        SELECT k.*, o.citizen_id, o.origin_id
+        FROM kept_members AS k JOIN ledger.member AS o USING (mention_key)
+        WHERE o.name_print = k.name_print OR o.number_print = k.number_print;
+        CREATE OR REPLACE TEMP TABLE cluster_prints AS
+        SELECT cluster, md5((SELECT fingerprint_key FROM ledger.secret) || number) AS number_print
+        FROM cluster_numbers WHERE number IS NOT NULL;
+        CREATE OR REPLACE TEMP TABLE candidates AS
+        WITH evidence AS (
+            SELECT cluster, origin_id AS citizen_id, is_certain::INT AS certain, 1 AS origin, 0 AS now
+            FROM remembered
+            UNION ALL
+            SELECT cluster, citizen_id, 0, 0, 1 FROM remembered WHERE citizen_id IS NOT NULL
+            UNION ALL
+            SELECT p.cluster, c.citizen_id, 0, 0, 0
+            FROM cluster_prints AS p JOIN ledger.citizen AS c USING (number_print)
+        )
+        SELECT cluster, citizen_id, sum(certain) AS certain, sum(origin) AS origin, sum(now) AS now,
+               coalesce(any_value(p.number_print) = any_value(c.number_print), false) AS same_number,
+               any_value(c.sequence) AS sequence
+        FROM evidence JOIN ledger.citizen AS c USING (citizen_id) LEFT JOIN cluster_prints AS p USING (cluster)
+        WHERE citizen_id IS NOT NULL
+        GROUP BY cluster, citizen_id
+        """
+    )
+
+
+def _choose(connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | None) -> dict[str, int]:
     chosen = _settle_contested(connection)
     connection.register("settled", _pairs(list(chosen), list(chosen.values())))
     connection.execute(
@@ -144,7 +165,7 @@ def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int
         """,
         [run_id, start],
     )
-    return _record(connection, run_id, len(fresh), _count(connection, "SELECT count(*) FROM kept_ids"))
+    return _record(connection, run_id, scope, len(fresh), _count(connection, "SELECT count(*) FROM kept_ids"))
 
 
 def _settle_contested(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
@@ -178,12 +199,17 @@ def _pairs(clusters: list[int], citizen_ids: list[str]) -> pa.Table:
     return pa.table({"cluster": pa.array(clusters, pa.int64()), "citizen_id": pa.array(citizen_ids, pa.string())})
 
 
-def _record(connection: duckdb.DuckDBPyConnection, run_id: str, minted: int, kept: int) -> dict[str, int]:
+def _record(
+    connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | None, minted: int, kept: int
+) -> dict[str, int]:
+    in_scope = "true" if scope is None else f"mention_key IN (SELECT mention_key FROM {scope})"
     connection.execute(
-        """
+        f"""
+        CREATE OR REPLACE TEMP TABLE holders AS
+        SELECT DISTINCT citizen_id FROM ledger.member WHERE citizen_id IS NOT NULL AND {in_scope};
         CREATE OR REPLACE TEMP TABLE retired AS
         WITH gone AS (
-            SELECT citizen_id FROM ledger.citizen
+            SELECT citizen_id FROM ledger.citizen SEMI JOIN holders USING (citizen_id)
             WHERE is_active AND citizen_id NOT IN (SELECT citizen_id FROM cluster_choice)
         ),
         followed AS (
@@ -228,12 +254,13 @@ def _record(connection: duckdb.DuckDBPyConnection, run_id: str, minted: int, kep
         """
     )
     connection.execute(
-        """
+        f"""
         CREATE OR REPLACE TEMP TABLE citizen_now AS
         SELECT l.citizen_id, l.first_run_id, l.sequence, c.citizen_id IS NOT NULL AS is_active,
                CASE WHEN c.citizen_id IS NULL THEN l.number_print ELSE p.number_print END AS number_print
         FROM ledger.citizen AS l LEFT JOIN cluster_choice AS c USING (citizen_id)
-        LEFT JOIN cluster_prints AS p USING (cluster);
+        LEFT JOIN cluster_prints AS p USING (cluster)
+        WHERE c.citizen_id IS NOT NULL OR l.citizen_id IN (SELECT citizen_id FROM holders);
         CREATE OR REPLACE TEMP TABLE member_now AS
         SELECT k.mention_key, c.citizen_id, coalesce(r.origin_id, c.citizen_id) AS origin_id,
                k.name_print, k.number_print
@@ -251,7 +278,7 @@ def _record(connection: duckdb.DuckDBPyConnection, run_id: str, minted: int, kep
               IS DISTINCT FROM (o.citizen_id, o.origin_id, o.name_print, o.number_print);
         INSERT INTO ledger.member BY NAME SELECT * FROM member_now ANTI JOIN ledger.member USING (mention_key);
         UPDATE ledger.member SET citizen_id = NULL
-        WHERE citizen_id IS NOT NULL AND mention_key NOT IN (SELECT mention_key FROM member_now);
+        WHERE citizen_id IS NOT NULL AND {in_scope} AND mention_key NOT IN (SELECT mention_key FROM member_now);
         CREATE OR REPLACE TEMP TABLE cluster_ids AS
         SELECT c.cluster, c.citizen_id, l.first_run_id
         FROM cluster_choice AS c JOIN ledger.citizen AS l USING (citizen_id);

@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from identity.citizen_id import LEDGER_FILE, LedgerUnusable
-from identity.content_id import node_id
+from identity.content_id import mention_id, node_id
 
 LINK, NON_LINK, UNDECIDED, REVOKED = "link", "non-link", "undecided", "revoked"
 VERDICTS = (LINK, NON_LINK, UNDECIDED)
@@ -165,7 +165,7 @@ def history(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[Decisio
 def load_decisions(connection: duckdb.DuckDBPyConnection, folder: Path, delivered: str) -> None:
     """Create ``decisions`` (those to apply) and ``decision_reports`` (those in force, with ``trouble``: why reopened).
 
-    Needs table ``mentions``; ``delivered`` is the relation that it was read from.
+    ``delivered`` is the relation of the run's mentions.
     """
     with _ledger(connection, folder):
         connection.execute(
@@ -179,15 +179,13 @@ def load_decisions(connection: duckdb.DuckDBPyConnection, folder: Path, delivere
                                            greatest(mention_key_l, mention_key_r) ORDER BY sequence DESC) = 1
             )
             SELECT s.sequence, s.decision_id, s.mention_key_l, s.mention_key_r, s.verdict,
-                   lm.mention AS mention_l, rm.mention AS mention_r,
+                   {mention_id("l.mention_key")} AS mention_l, {mention_id("r.mention_key")} AS mention_r,
                    CASE WHEN l.mention_key IS NULL OR r.mention_key IS NULL THEN 'a record is gone'
                         WHEN {_print("l")} <> s.print_l OR {_print("r")} <> s.print_r THEN 'a record has changed since'
                    END AS trouble
             FROM standing AS s
             LEFT JOIN {delivered} AS l ON l.mention_key = s.mention_key_l
-            LEFT JOIN {delivered} AS r ON r.mention_key = s.mention_key_r
-            LEFT JOIN mentions AS lm ON lm.mention_key = l.mention_key
-            LEFT JOIN mentions AS rm ON rm.mention_key = r.mention_key;
+            LEFT JOIN {delivered} AS r ON r.mention_key = s.mention_key_r;
             CREATE OR REPLACE TABLE decisions AS
             SELECT sequence, decision_id, verdict, mention_l, mention_r FROM decision_reports
             WHERE trouble IS NULL AND verdict IN ('{LINK}', '{NON_LINK}')

@@ -17,9 +17,9 @@ from typing import Any
 import duckdb
 
 from identity import thresholds
+from identity.clustering import is_linkable, weight_needed
 from identity.comparisons import COMPARISONS
 from identity.neighbourhood import MENTIONS, build, open_run
-from identity.resolve import is_linkable, weight_needed
 from identity.review import agreement
 from identity.sentences import COMPARISONS_IN_CHINESE, LEVELS_IN_CHINESE, Sentence, link_sentences, sentence
 

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import duckdb
 
+from identity.content_id import mention_id
+
 # Event types of shape ``events``. An annulment is made without the person.
 ACTS_IN_PERSON = ("marriage", "divorce", "certificate_reissue")
 DEATH = "death"
 EVENTS = "int_events__unioned"
 
 
-def create_lives(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
+PLACED = "(SELECT mention, node, m.is_withdrawn FROM node_of JOIN mentions AS m USING (mention))"
+
+
+def create_lives(connection: duckdb.DuckDBPyConnection, catalog: str, placed: str = PLACED) -> None:
     """Create ``lives``: node, died_on and acted_on of the nodes of whom the events of ``catalog`` tell either.
+
+    ``placed`` is a relation of the mentions with their nodes.
 
     A death counts when it is known to the day; of several the latest stands, the cautious date. A work file without
     events tells of no life.
@@ -30,12 +37,12 @@ def create_lives(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
         connection.execute(
             f"""
             INSERT INTO lives
-            SELECT o.node, max(e.event_date) FILTER (e.event_type = '{DEATH}' AND e.date_precision = 'day'),
+            SELECT m.node, max(e.event_date) FILTER (e.event_type = '{DEATH}' AND e.date_precision = 'day'),
                    max(e.event_date) FILTER (e.event_type IN ({acts}))
             FROM {catalog}.intermediate.{EVENTS} AS e
-            JOIN mentions AS m USING (mention_key) JOIN node_of AS o USING (mention)
+            JOIN {placed} AS m ON m.mention = {mention_id("e.mention_key")}
             WHERE NOT coalesce(e.is_withdrawn, false) AND NOT m.is_withdrawn
               AND e.event_type IN ('{DEATH}', {acts}) AND e.event_date IS NOT NULL
-            GROUP BY o.node
+            GROUP BY m.node
             """
         )

@@ -23,11 +23,8 @@ class MentionsUnusable(RuntimeError):
     """The mentions of the work file cannot be linked; the message says why and what to mend."""
 
 
-def read_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
-    """Copy the mentions of ``catalog`` into table ``mentions`` and return how many there are.
-
-    Raises ``MentionsUnusable`` when the table is missing, lacks a column, or repeats a mention key.
-    """
+def require_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
+    """Raise ``MentionsUnusable`` when ``catalog`` has no mentions or they lack a column that identity needs."""
     found = {
         row[0]
         for row in connection.execute(
@@ -44,21 +41,24 @@ def read_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
         raise MentionsUnusable(
             f"identity: intermediate.int_mentions__unioned lacks {', '.join(missing)}; build it from shape mentions."
         )
-    select_mentions(connection, f"{catalog}.intermediate.{MENTIONS}")
+
+
+def read_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
+    """Copy the mentions of ``catalog`` into table ``mentions`` and return how many there are.
+
+    Raises ``MentionsUnusable`` when the table is missing, lacks a column, or repeats a mention key.
+    """
+    require_mentions(connection, catalog)
+    connection.execute(f"CREATE OR REPLACE TABLE mentions AS {select_mentions(f'{catalog}.intermediate.{MENTIONS}')}")
     total, distinct = _pair(connection, "SELECT count(*), count(DISTINCT mention) FROM mentions")
     if total != distinct:
         raise MentionsUnusable(REPEATED.format(total - distinct))
     return total
 
 
-def select_mentions(connection: duckdb.DuckDBPyConnection, delivered: str) -> None:
-    """Create ``mentions`` from the rows of relation ``delivered``: the columns that identity needs, and what it derives.
-
-    ``mention`` is a number made of the key, so that a mention has it on every day and in every part of the data.
-    """
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TABLE mentions AS
+def select_mentions(delivered: str) -> str:
+    """SQL: the rows of relation ``delivered`` with the columns that identity needs and what it derives of them."""
+    return f"""
         SELECT
             {mention_id("mention_key")} AS mention,
             * REPLACE (coalesce(is_withdrawn, false) AS is_withdrawn, nullif(name, '') AS name,
@@ -69,9 +69,13 @@ def select_mentions(connection: duckdb.DuckDBPyConnection, delivered: str) -> No
                  END AS number_birth,
             CASE WHEN id_no IS NOT NULL
                  THEN CASE WHEN ascii(substr(id_no, 17, 1)) % 2 = 1 THEN 'male' ELSE 'female' END END AS number_sex
-        FROM (SELECT {", ".join(NEEDED)} FROM {delivered})
-        """
-    )
+        FROM (SELECT {", ".join(NEEDED)}, {row_hash()} AS row_hash FROM {delivered})
+    """
+
+
+def row_hash() -> str:
+    """SQL: a hash of all that identity reads of a mention."""
+    return f"hash({', '.join(NEEDED)})"
 
 
 def _pair(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, int]:

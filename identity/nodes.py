@@ -27,7 +27,20 @@ _KEY_OF_KIND = """CASE kind
 
 
 def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``node_members`` (one row per named mention) and the view ``described_nodes`` (one row per node).
+    """Collapse the mentions and create the view ``described_nodes``, one row per node."""
+    create_node_members(connection)
+    number_nodes(connection)
+    create_decided_pairs(connection)
+    describe_nodes(connection)
+    placed = "(SELECT m.*, o.node, o.kind FROM mentions AS m JOIN node_of AS o USING (mention))"
+    beside = stood_beside(placed, company_id("r", "record_key"), company_id("h", "household_key"))
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW stood_beside AS {beside}")
+    find_kin(connection)
+    create_described_nodes(connection)
+
+
+def create_node_members(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``node_members``: one row per named mention, with its node.
 
     Kinds: anchor (a sound number and the names that agree with it), conflict (a sound number under a name that does not
     agree), document (another identity document), residual (everything else), withdrawn (void records only).
@@ -61,12 +74,14 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
             LEFT JOIN named_twice AS t ON t.record_key = m.record_key AND t.name = m.name
             WHERE m.name IS NOT NULL OR l.reason = 'id+no_name'
         )
-        SELECT mention, is_withdrawn, kind, reason,
-            {node_id(_KEY_OF_KIND)} AS node
-        FROM keyed
+        SELECT mention, is_withdrawn, kind, reason, {node_id(_KEY_OF_KIND)} AS node FROM keyed
         """
     )
     separate_decided(connection)
+
+
+def number_nodes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``node_numbers`` (node, kind) and ``node_of`` (one row per member) from ``node_members``."""
     # A node whose mentions are all withdrawn founds nothing, whatever number they carry.
     connection.execute(
         """
@@ -77,9 +92,10 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT mention, node, node_numbers.kind, is_withdrawn, reason FROM node_members JOIN node_numbers USING (node)
         """
     )
-    create_decided_pairs(connection)
-    _describe(connection)
-    _find_kin(connection)
+
+
+def create_described_nodes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the view ``described_nodes``: profiles with sounds, kin, and what a node is to clustering."""
     connection.execute(
         f"""
         CREATE OR REPLACE VIEW described_nodes AS
@@ -97,8 +113,10 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _describe(connection: duckdb.DuckDBPyConnection) -> None:
-    """Profiles: sorted lists, so that neither row order nor threads change them.
+def describe_nodes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``profiles``, one row per node of ``node_of``.
+
+    Lists are sorted, so that neither row order nor threads change them.
 
     Most nodes have one mention: these are described without gathering anything, which is most of the work.
     """
@@ -122,7 +140,8 @@ def _describe(connection: duckdb.DuckDBPyConnection) -> None:
         FROM node_of AS o JOIN sizes AS z USING (node) JOIN mentions AS m USING (mention) JOIN sounds AS s USING (name)
         WHERE NOT o.is_withdrawn OR o.kind = 'withdrawn';
         CREATE OR REPLACE TABLE profiles AS
-        SELECT node, kind, mention_count, mention AS first_mention, id_no AS own_number, {said_once},
+        SELECT node, kind, mention_count, mention AS first_mention, mention_key AS first_key, id_no AS own_number,
+            {said_once},
             list_sort(list_distinct([born, CASE WHEN kind = 'anchor' THEN number_birth END])) AS birth_days,
             CASE WHEN kind = 'anchor' THEN number_sex WHEN sex IN ('male', 'female') THEN sex END AS sex,
             phones, list_sort(list_distinct([hukou_district, managing_district])) AS districts, name
@@ -131,7 +150,8 @@ def _describe(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT lists.*, main_names.name
         FROM (
             SELECT node, any_value(kind) AS kind, any_value(mention_count) AS mention_count,
-                min(mention) AS first_mention, min(id_no) AS own_number, {gathered},
+                min(mention) AS first_mention, arg_min(mention_key, mention) AS first_key,
+                min(id_no) AS own_number, {gathered},
                 coalesce(list_sort(list_distinct(list_concat(
                     list(born) FILTER (born IS NOT NULL), list(number_birth) FILTER (kind = 'anchor')))), [])
                     AS birth_days,
@@ -150,32 +170,39 @@ def _describe(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _find_kin(connection: duckdb.DuckDBPyConnection) -> None:
-    """Anchors and sounds named beside a node: on its records and in its households."""
+def stood_beside(placed: str, record: str, household: str) -> str:
+    """SQL: company (a record or a household), node, kind of the node, name.
+
+    ``placed`` has one row per mention: node, kind of the node, name, is_withdrawn, and what ``record`` and
+    ``household`` take the numbers of its companies from.
+    """
+    return f"""
+        SELECT DISTINCT unnest([{record}, {household}]) AS company, node, kind, name
+        FROM {placed} WHERE name IS NOT NULL AND (NOT is_withdrawn OR kind = 'withdrawn')
+    """
+
+
+def company_id(letter: str, key: str) -> str:
+    """SQL: the number of a record or a household as a company of people; null without one."""
+    return f"CASE WHEN {key} IS NOT NULL THEN hash('{letter}' || {key}) END"
+
+
+def find_kin(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``kin_lists``: anchors and sounds named beside a node, by ``stood_beside``."""
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE company AS
-        WITH groups AS (
-            SELECT DISTINCT 'r' || m.record_key AS company, o.node, m.name
-            FROM node_of AS o JOIN mentions AS m USING (mention) WHERE NOT o.is_withdrawn OR o.kind = 'withdrawn'
-            UNION
-            SELECT DISTINCT 'h' || m.household_key, o.node, m.name
-            FROM node_of AS o JOIN mentions AS m USING (mention)
-            WHERE m.household_key IS NOT NULL AND (NOT o.is_withdrawn OR o.kind = 'withdrawn')
-        )
-        SELECT * FROM groups
-        WHERE name IS NOT NULL
+        SELECT * FROM stood_beside WHERE company IS NOT NULL
         QUALIFY count(*) OVER (PARTITION BY company) BETWEEN 2 AND {thresholds.KIN_GROUP_LIMIT}
         """
     )
     connection.execute(
         """
         CREATE OR REPLACE TABLE kin_lists AS
-        SELECT a.node, list_sort(list(DISTINCT b.node) FILTER (n.kind = 'anchor')) AS kin,
+        SELECT a.node, list_sort(list(DISTINCT b.node) FILTER (b.kind = 'anchor')) AS kin,
                list_sort(list(DISTINCT s.sound)) AS kin_sounds
         FROM company AS a
         JOIN company AS b ON a.company = b.company AND a.node <> b.node AND a.name <> b.name
-        JOIN node_numbers AS n ON n.node = b.node
         JOIN sounds AS s ON s.name = b.name
         GROUP BY a.node
         """

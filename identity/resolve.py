@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
-from identity import blocking, claims, comparisons, decisions, han, score, thresholds
-from identity.citizen_id import assign_ids
-from identity.cluster import DECIDED, Partition, attach_weak, join_founders
-from identity.constraints import create_cannot_links, read_constraints
+from identity import blocking, changes, claims, clustering, comparisons, decisions, delta, han, kept, links, score
+from identity.citizen_id import assign_ids, ledger_token, new_token, open_ledger
+from identity.cluster import Partition
+from identity.constraints import create_cannot_links
 from identity.lives import create_lives
-from identity.mention import read_mentions
-from identity.model import Parameters, level_number
+from identity.mention import read_mentions, require_mentions
+from identity.model import Parameters
 from identity.nodes import create_nodes
 from identity.sound import create_sounds
 from warehouse.duck import connect
@@ -38,6 +37,8 @@ STEPS = (
 class ResolveResult:
     """What one run of the room did: mentions, nodes and pairs, citizens, links by method, changes of ids, decisions
     in force and reopened, seconds of every step.
+
+    ``changed`` is the number of mentions that came, went or say something else; None when all was worked out anew.
     """
 
     mentions: int
@@ -49,16 +50,25 @@ class ResolveResult:
     ids: dict[str, int]
     decisions: dict[str, int]
     parameters: str
+    changed: int | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
 def resolve(
-    work_file: Path, home: Home, run_id: str, progress: Progress | None = None, parameters: Parameters | None = None
+    work_file: Path,
+    home: Home,
+    run_id: str,
+    progress: Progress | None = None,
+    parameters: Parameters | None = None,
+    *,
+    anew: bool = False,
 ) -> ResolveResult:
     """Link the mentions of ``work_file`` and write its schema ``identity``; ids come from the home's ledger.
 
-    ``progress`` is told (steps done, steps, step). ``parameters`` default to the newest trained artefact. Raises
-    ``MentionsUnusable``, ``ModelUnusable`` or ``LedgerUnusable``, each with one sentence that says what to mend.
+    What the last run kept is used when it stands (``identity.kept``) and not too much has changed; the result is the
+    same. ``anew`` works everything out. ``progress`` is told (steps done, steps, step). ``parameters`` default to the
+    newest trained artefact. Raises ``MentionsUnusable``, ``ModelUnusable`` or ``LedgerUnusable``, each with one
+    sentence that says what to mend.
     """
     used = parameters or Parameters.latest()
     clock = _Clock(progress)
@@ -66,42 +76,116 @@ def resolve(
     connection = connect(temp_folder=scratch / "spill")
     try:
         connection.execute(f"ATTACH '{str(work_file).replace(chr(39), chr(39) * 2)}' AS work")
-        total = read_mentions(connection, "work")
-        decisions.load_decisions(connection, home.identity, "work.intermediate.int_mentions__unioned")
-        clock.done()
-        prepare(connection)
-        clock.done()
-        pairs = blocking.create_pairs(connection)
-        create_cannot_links(connection)
-        create_lives(connection, "work")
-        clock.done()
-        score.score_pairs(connection, used)
-        clock.done()
-        partition = _cluster(connection)
-        clock.done()
-        ids = assign_ids(connection, home.identity, run_id)
-        clock.done()
-        _write(connection, partition)
-        by_method = dict(
-            connection.execute(
-                "SELECT link_method, count(*) FROM work.identity.mention_links GROUP BY 1 ORDER BY 1"
-            ).fetchall()
-        )
-        clock.done()
-        return ResolveResult(
-            mentions=total,
-            nodes=_count(connection, "nodes"),
-            pairs=pairs,
-            citizens=_count(connection, "work.identity.citizens"),
-            by_method=by_method,
-            review_pairs=_count(connection, "work.identity.review_pairs"),
-            ids=ids,
-            decisions=_decision_counts(connection),
-            parameters=used.source,
-            seconds=clock.seconds,
-        )
+        require_mentions(connection, "work")
+        decisions.load_decisions(connection, home.identity, changes.DELIVERED)
+        run = _Run(connection, home.identity, run_id, used, clock)
+        with open_ledger(connection, home.identity):
+            token = ledger_token(connection)
+        standing = kept.Standing.of(used, token)
+        result = None
+        if not anew:
+            with kept.open_kept(connection, home.identity, standing) as stands:
+                result = run.of_changes() if stands else None
+        if result is None:
+            with kept.keep_anew(connection, home.identity):
+                result = run.anew(standing)
+        return result
     finally:
         connection.close()
+
+
+@dataclass
+class _Run:
+    """One run: its connection with the work file attached, and what it needs from step to step."""
+
+    connection: duckdb.DuckDBPyConnection
+    folder: Path
+    run_id: str
+    parameters: Parameters
+    clock: _Clock
+    token: str = field(default_factory=new_token)
+
+    def anew(self, standing: kept.Standing) -> ResolveResult:
+        """Work everything out, and keep it."""
+        connection = self.connection
+        self.clock.start()
+        total = read_mentions(connection, "work")
+        self.clock.done()
+        prepare(connection)
+        self.clock.done()
+        blocking.create_pairs(connection)
+        create_cannot_links(connection)
+        create_lives(connection, "work")
+        self.clock.done()
+        score.score_pairs(connection, self.parameters)
+        self.clock.done()
+        clustering.create_edges(connection)
+        partition = clustering.cluster_nodes(connection)
+        self.clock.done()
+        with open_ledger(connection, self.folder):
+            ids = assign_ids(connection, self.run_id, self.token)
+        self.clock.done()
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE open_pairs AS {links.without_joined('scored_pairs')}")
+        self._conclude(partition)
+        kept.keep_all(connection, standing, self.token)
+        kept.publish(connection)
+        self.clock.done()
+        return self._result(total, ids, None)
+
+    def of_changes(self) -> ResolveResult | None:
+        """Link what changed against what was kept; None when so much changed that all is better worked out anew."""
+        connection = self.connection
+        total, changed = changes.find_changes(connection)
+        if changed > max(changes.FEW, changes.MAX_SHARE * total):
+            return None
+        self.clock.done()
+        changes.derive_members(connection)
+        changes.place_members(connection)
+        changes.find_changed_company(connection)
+        delta.derive_nodes(connection)
+        self.clock.done()
+        delta.propose_pairs(connection)
+        self.clock.done()
+        delta.score_changed(connection, self.parameters)
+        self.clock.done()
+        delta.find_affected(connection)
+        partition = delta.cluster_affected(connection)
+        self.clock.done()
+        with open_ledger(connection, self.folder):
+            while delta.find_contested(connection):
+                partition = delta.cluster_affected(connection)
+            delta.relink(connection)
+            ids = assign_ids(connection, self.run_id, self.token, "in_scope")
+        self.clock.done()
+        delta.bring_neighbours(connection)
+        self._conclude(partition)
+        delta.keep_changes(connection, self.token)
+        kept.publish(connection)
+        self.clock.done()
+        return self._result(total, ids, changed)
+
+    def _conclude(self, partition: Partition) -> None:
+        """Say of every mention, citizen and undecided pair that was looked at what became of it."""
+        links.create_links(self.connection)
+        links.create_citizens(self.connection)
+        links.create_review(self.connection, partition)
+
+    def _result(self, total: int, ids: dict[str, int], changed: int | None) -> ResolveResult:
+        connection = self.connection
+        methods = connection.execute("SELECT link_method, count(*) FROM kept.link GROUP BY 1 ORDER BY 1").fetchall()
+        return ResolveResult(
+            mentions=total,
+            nodes=_count(connection, "kept.node"),
+            pairs=_count(connection, "kept.scored"),
+            citizens=_count(connection, "kept.citizen"),
+            by_method=dict(methods),
+            review_pairs=_count(connection, "kept.review"),
+            ids=ids,
+            decisions=_decision_counts(connection),
+            parameters=self.parameters.source,
+            changed=changed,
+            seconds=self.clock.seconds,
+        )
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
@@ -121,6 +205,10 @@ class _Clock:
 
     def __init__(self, progress: Progress | None) -> None:
         self.progress = progress
+        self.start()
+
+    def start(self) -> None:
+        """Begin again at the first step."""
         self.seconds: dict[str, float] = {}
         self.started = time.monotonic()
 
@@ -144,236 +232,3 @@ def _decision_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
     return int(row[0]) if row else 0
-
-
-def is_linkable() -> str:
-    """SQL over ``scored_pairs``: the rules that no weight can outvote.
-
-    A name alone is nobody, however rare: one more thing must agree, and a district only suffices a rare name. A name
-    with a character missing needs a thing of the very person (birth date, document, account, number nearly the same) or
-    a phone that one family has; one with a changed character may be a twin's and needs what twins do not share; a
-    polite form needs such a phone.
-    """
-    rules = (
-        (comparisons.NAME_SAME, comparisons.OWN_SUPPORT + comparisons.NEAR_SUPPORT + comparisons.LOOSE_SUPPORT),
-        (comparisons.RARE_NAME, comparisons.RARE_NAME_SUPPORT),
-        (comparisons.NAME_SHORTENED, comparisons.SHORTENED_NAME_SUPPORT),
-        (comparisons.NAME_CHANGED, comparisons.CHANGED_NAME_SUPPORT),
-        (("polite_form",), (comparisons.POLITE_SUPPORT,)),
-    )
-    return f"({' OR '.join(f'(gamma_name IN ({_numbers(names)}) AND ({_any(levels)}))' for names, levels in rules)})"
-
-
-def weight_needed() -> str:
-    """SQL over ``scored_pairs``: the match weight that makes the pair a link, by how closely the rest agrees."""
-    close = _any(comparisons.OWN_SUPPORT + comparisons.NEAR_SUPPORT)
-    return f"CASE WHEN {close} THEN {thresholds.LINK_WEIGHT} ELSE {thresholds.LOOSE_LINK_WEIGHT} END"
-
-
-def _any(levels: tuple[tuple[str, str], ...]) -> str:
-    return " OR ".join(_reaches(*level) for level in levels)
-
-
-def _numbers(names: tuple[str, ...]) -> str:
-    return ", ".join(str(level_number("name", level)) for level in names)
-
-
-def _reaches(comparison: str, level: str) -> str:
-    return f"gamma_{comparison} >= {level_number(comparison, level)}"
-
-
-def _cluster(connection: duckdb.DuckDBPyConnection) -> Partition:
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TABLE edges AS
-        SELECT s.left_node, s.right_node, s.match_weight, l.is_founder AS left_founds, r.is_founder AS right_founds
-        FROM scored_pairs AS s JOIN nodes AS l ON l.node = left_node JOIN nodes AS r ON r.node = right_node
-        WHERE {is_linkable()} AND s.match_weight >= {weight_needed()}
-        """
-    )
-    constraints = read_constraints(connection)
-    strong = connection.execute(
-        "SELECT match_weight, left_node, right_node FROM edges WHERE left_founds AND right_founds"
-    ).fetchall()
-    weak = connection.execute(
-        """
-        SELECT match_weight, CASE WHEN left_founds THEN right_node ELSE left_node END,
-               CASE WHEN left_founds THEN left_node ELSE right_node END
-        FROM edges WHERE left_founds <> right_founds
-        """
-    ).fetchall()
-    partition = attach_weak(weak, join_founders(strong, constraints), constraints)
-    decisions.report_contradictions(connection, partition.contradicted)
-    moved = list(partition.root)
-    joined = partition.joined
-    connection.register(
-        "moves",
-        pa.table(
-            {
-                "node": pa.array(moved, pa.int64()),
-                "cluster": pa.array([partition.find(node) for node in moved], pa.int64()),
-            }
-        ),
-    )
-    connection.register(
-        "joins",
-        pa.table(
-            {
-                "node": pa.array(list(joined), pa.int64()),
-                "match_weight": pa.array(
-                    [thresholds.DECISION_WEIGHT if edge[0] == DECIDED else edge[0] for edge in joined.values()],
-                    pa.float64(),
-                ),
-                "is_decided": pa.array([edge[0] == DECIDED for edge in joined.values()], pa.bool_()),
-                "left_node": pa.array([edge[1] for edge in joined.values()], pa.int64()),
-                "right_node": pa.array([edge[2] for edge in joined.values()], pa.int64()),
-            }
-        ),
-    )
-    connection.execute(
-        """
-        CREATE OR REPLACE TABLE node_clusters AS
-        WITH placed AS (
-            SELECT nodes.node, nodes.kind, nodes.number, nodes.is_founder,
-                   coalesce(moves.cluster, CASE WHEN nodes.is_founder THEN nodes.node END) AS cluster,
-                   joins.match_weight, coalesce(joins.is_decided, false) AS is_decided
-            FROM nodes LEFT JOIN moves USING (node) LEFT JOIN joins USING (node)
-        )
-        -- Weak mentions that a person put together found nobody either.
-        SELECT * REPLACE (CASE WHEN cluster IN (SELECT cluster FROM placed WHERE is_founder) THEN cluster END
-                          AS cluster)
-        FROM placed;
-        CREATE OR REPLACE TABLE decided_mentions AS
-        SELECT DISTINCT o.mention
-        FROM decisions AS d JOIN node_of AS o ON o.mention IN (d.mention_l, d.mention_r)
-        JOIN node_clusters AS c ON c.node = o.node
-        JOIN node_of AS p ON p.mention = CASE WHEN o.mention = d.mention_l THEN d.mention_r ELSE d.mention_l END
-        JOIN node_clusters AS e ON e.node = p.node AND e.cluster = c.cluster
-        WHERE d.verdict = 'link'
-        UNION
-        SELECT o.mention FROM node_of AS o JOIN node_clusters AS c USING (node)
-        WHERE c.is_decided AND o.kind <> 'anchor';
-        CREATE OR REPLACE TABLE cluster_numbers AS
-        SELECT cluster, min(number) AS number FROM node_clusters WHERE cluster IS NOT NULL GROUP BY cluster;
-        CREATE OR REPLACE TABLE clustered AS
-        SELECT o.mention, c.cluster,
-               o.mention IN (SELECT mention FROM decided_mentions)
-                   OR o.kind = 'anchor' AND NOT coalesce(o.reason, '') IN ('id+no_name') AS is_certain
-        FROM node_of AS o JOIN node_clusters AS c USING (node) WHERE c.cluster IS NOT NULL
-        """
-    )
-    connection.unregister("moves")
-    connection.unregister("joins")
-    return partition
-
-
-def _write(connection: duckdb.DuckDBPyConnection, partition: Partition) -> None:
-    """Write schema ``identity`` of the work file in one transaction."""
-    weights = " ".join(f"WHEN '{reason}' THEN {weight}" for reason, weight in thresholds.NUMBER_WEIGHTS.items())
-    confidence = " ".join(f"WHEN '{reason}' THEN {value}" for reason, value in thresholds.NUMBER_CONFIDENCE.items())
-    connection.register(
-        "put_off",
-        pa.table(
-            {
-                "match_weight": pa.array([row[0] for row in partition.review], pa.float64()),
-                "left_node": pa.array([row[1] for row in partition.review], pa.int64()),
-                "right_node": pa.array([row[2] for row in partition.review], pa.int64()),
-                "reason": pa.array([row[3] for row in partition.review], pa.string()),
-            }
-        ),
-    )
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE links AS
-        WITH sizes AS (SELECT cluster, count(*) AS mentions FROM clustered GROUP BY cluster)
-        SELECT
-            m.mention, m.mention_key, i.cluster, i.citizen_id,
-            CASE
-                WHEN i.citizen_id IS NULL THEN 'unresolved'
-                WHEN d.mention IS NOT NULL THEN 'decision'
-                WHEN z.mentions = 1 THEN 'single'
-                WHEN o.kind = 'anchor' THEN 'identity_number'
-                WHEN c.match_weight IS NOT NULL THEN 'probabilistic'
-                WHEN c.kind IN ('document', 'conflict') THEN 'identity_number'
-                ELSE 'probabilistic'
-            END AS link_method,
-            CASE
-                WHEN d.mention IS NOT NULL THEN {thresholds.DECISION_WEIGHT}
-                WHEN o.kind = 'anchor' THEN CASE o.reason {weights} END
-                -- Whoever founds a cluster that others join has no weight of its own: what was found identical speaks.
-                WHEN i.citizen_id IS NOT NULL AND z.mentions > 1 THEN
-                    coalesce(c.match_weight, {thresholds.IDENTICAL_MENTIONS_WEIGHT})
-                ELSE c.match_weight
-            END AS match_weight,
-            coalesce(i.citizen_id IS NOT NULL AND k.is_certain, false) AS is_certain,
-            CASE
-                WHEN m.name IS NULL AND o.mention IS NULL THEN 'no person is named'
-                WHEN d.mention IS NOT NULL THEN 'decision of a person'
-                WHEN o.kind = 'anchor' THEN o.reason
-                WHEN i.citizen_id IS NULL AND m.is_withdrawn THEN 'a withdrawn record founds nobody'
-                WHEN i.citizen_id IS NULL THEN 'too little to tell who this is'
-                WHEN c.match_weight IS NOT NULL THEN concat_ws('; ', o.reason, 'evidence of name and circumstances')
-                WHEN c.kind = 'document' THEN 'document'
-                WHEN o.reason IS NULL AND m.birth_day IS NULL THEN 'name and records of one household or account'
-                ELSE coalesce(o.reason, 'full name and birth date')
-            END AS reason,
-            CASE
-                WHEN d.mention IS NOT NULL THEN {thresholds.DECISION_CONFIDENCE}
-                WHEN o.kind = 'anchor' THEN CASE o.reason {confidence} END
-                WHEN c.match_weight IS NOT NULL THEN
-                    least({thresholds.PROBABILISTIC_CONFIDENCE_CAP}, 1 / (1 + pow(2, -c.match_weight)))
-                ELSE {thresholds.SINGLE_CONFIDENCE}
-            END AS confidence
-        FROM mentions AS m
-        LEFT JOIN node_of AS o USING (mention)
-        LEFT JOIN node_clusters AS c USING (node)
-        LEFT JOIN clustered AS k ON k.mention = m.mention
-        LEFT JOIN cluster_ids AS i ON i.cluster = c.cluster
-        LEFT JOIN sizes AS z ON z.cluster = c.cluster
-        LEFT JOIN decided_mentions AS d ON d.mention = m.mention
-        """
-    )
-    columns = ", ".join(f"gamma_{c.name}, weight_{c.name}" for c in comparisons.COMPARISONS)
-    connection.execute(
-        f"""
-        BEGIN;
-        CREATE SCHEMA IF NOT EXISTS work.identity;
-        CREATE OR REPLACE TABLE work.identity.mention_links AS
-        SELECT mention_key, citizen_id, link_method, match_weight, is_certain, reason FROM links ORDER BY mention;
-        CREATE OR REPLACE TABLE work.identity.citizens AS
-        -- A mean of decimals: one of floating points depends on the order in which threads add.
-        SELECT any_value(i.citizen_id) AS citizen_id,
-               round(avg(l.confidence::DECIMAL(12, 9)), 4) AS identity_confidence,
-               any_value(n.number) AS id_no, any_value(i.first_run_id) AS first_run_id
-        FROM cluster_ids AS i JOIN cluster_numbers AS n USING (cluster) JOIN links AS l USING (cluster)
-        GROUP BY cluster ORDER BY citizen_id;
-        CREATE OR REPLACE TABLE work.identity.redirects AS SELECT * FROM redirects ORDER BY old_citizen_id;
-        CREATE OR REPLACE TABLE work.identity.review_pairs AS
-        WITH undecided AS (
-            SELECT left_node, right_node, match_weight, 'the evidence does not suffice' AS reason
-            FROM scored_pairs AS s
-            WHERE match_weight >= {thresholds.REVIEW_WEIGHT}
-              AND NOT EXISTS (SELECT 1 FROM edges AS e WHERE e.left_node = s.left_node AND e.right_node = s.right_node)
-              AND NOT EXISTS (SELECT 1 FROM cannot_links AS a
-                              WHERE a.left_node = s.left_node AND a.right_node = s.right_node)
-            UNION ALL
-            SELECT least(left_node, right_node), greatest(left_node, right_node), match_weight, reason FROM put_off
-        )
-        SELECT l.mention_key AS mention_key_l, r.mention_key AS mention_key_r, u.match_weight, min(u.reason) AS reason
-        FROM undecided AS u
-        JOIN nodes AS ln ON ln.node = u.left_node JOIN mentions AS l ON l.mention = ln.first_mention
-        JOIN nodes AS rn ON rn.node = u.right_node JOIN mentions AS r ON r.mention = rn.first_mention
-        JOIN node_clusters AS lc ON lc.node = u.left_node JOIN node_clusters AS rc ON rc.node = u.right_node
-        WHERE lc.cluster IS DISTINCT FROM rc.cluster OR lc.cluster IS NULL
-        GROUP BY ALL ORDER BY u.match_weight DESC, 1, 2;
-        CREATE OR REPLACE TABLE work.identity.decision_reports AS
-        SELECT decision_id, mention_key_l, mention_key_r, verdict, trouble FROM decision_reports ORDER BY sequence;
-        CREATE OR REPLACE TABLE work.identity.scored_pairs AS
-        SELECT l.mention_key AS mention_key_l, r.mention_key AS mention_key_r, s.match_weight, p.rules, {columns}
-        FROM scored_pairs AS s JOIN pairs AS p USING (left_node, right_node)
-        JOIN nodes AS ln ON ln.node = s.left_node JOIN mentions AS l ON l.mention = ln.first_mention
-        JOIN nodes AS rn ON rn.node = s.right_node JOIN mentions AS r ON r.mention = rn.first_mention;
-        COMMIT;
-        """
-    )
-    connection.unregister("put_off")

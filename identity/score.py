@@ -14,19 +14,33 @@ def create_comparable_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE name_counts AS
-        SELECT name, count(*) AS name_count FROM profiles WHERE kind = 'anchor' GROUP BY name;
+        SELECT name, {name_class("count(*)")} AS name_count FROM profiles WHERE kind = 'anchor' GROUP BY name;
         {_rare("phones", thresholds.RARE_PHONE_NODES)}
         {_rare("addresses", thresholds.RARE_ADDRESS_NODES)}
-        CREATE OR REPLACE TABLE nodes AS
-        SELECT d.*, coalesce(name_count, 0) AS name_count,
+        CREATE OR REPLACE TABLE nodes AS {comparable_nodes()}
+        """
+    )
+
+
+def comparable_nodes() -> str:
+    """SQL: a row of ``nodes`` for every described node, by ``name_counts`` and ``node_rare_<column>``."""
+    return f"""
+        SELECT d.*, coalesce(name_count, {name_class("0")}) AS name_count,
                coalesce(rare_phones, []) AS rare_phones, coalesce(rare_addresses, []) AS rare_addresses,
                CASE WHEN kind = 'anchor' THEN [number] WHEN kind = 'residual' THEN damaged ELSE [] END AS numbers,
                CASE WHEN kind = 'anchor' THEN list_sort(list_distinct(list_append(certificates, number)))
                     ELSE certificates END AS claims
         FROM described_nodes AS d LEFT JOIN name_counts USING (name)
         LEFT JOIN node_rare_phones USING (node) LEFT JOIN node_rare_addresses USING (node)
-        """
-    )
+    """
+
+
+def name_class(count: str) -> str:
+    """SQL: a count of sound numbers under one name, raised to the bound of its class: nothing rests on more, and one
+    more namesake then changes no node unless the name leaves its class."""
+    bounds = (thresholds.RARE_NAME_ANCHORS, thresholds.COMMON_NAME_ANCHORS)
+    steps = " ".join(f"WHEN {count} <= {bound} THEN {bound}" for bound in bounds)
+    return f"CASE {steps} ELSE {thresholds.COMMON_NAME_ANCHORS + 1} END"
 
 
 def _rare(column: str, limit: int) -> str:

@@ -54,10 +54,18 @@ def read_names(names: list[str]) -> pa.Table:
     return pa.table({column: pa.array(values, pa.string()) for column, values in columns.items()})
 
 
-def create_sounds(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create table ``sounds``: one row per distinct name of ``mentions``."""
-    rows = connection.execute("SELECT DISTINCT name FROM mentions WHERE name IS NOT NULL ORDER BY name").fetchall()
-    found = read_names([row[0] for row in rows])
-    connection.register("sounds_found", found)
+def create_sounds(connection: duckdb.DuckDBPyConnection, known: str | None = None) -> None:
+    """Create table ``sounds``: one row per distinct name of ``mentions``.
+
+    ``known`` is a relation of the same columns: names that it holds are not read again.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE names_said AS SELECT DISTINCT name FROM mentions WHERE name IS NOT NULL"
+    )
+    unread = "names_said" if known is None else f"names_said ANTI JOIN {known} USING (name)"
+    rows = connection.execute(f"SELECT name FROM {unread} ORDER BY name").fetchall()
+    connection.register("sounds_found", read_names([row[0] for row in rows]))
     connection.execute("CREATE OR REPLACE TABLE sounds AS SELECT * FROM sounds_found")
     connection.unregister("sounds_found")
+    if known is not None:
+        connection.execute(f"INSERT INTO sounds BY NAME SELECT * FROM {known} SEMI JOIN names_said USING (name)")

@@ -1,0 +1,209 @@
+"""What changed since the last run: mentions that came, went or say something else, and what they touch.
+
+Tables that end in ``_now`` are of this run, those of schema ``kept`` of the last. A mention is derived again when a
+step of the full run would look at something that changed: its number's other places, its record, its household.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from identity import claims, comparisons, han
+from identity.content_id import mention_id
+from identity.decisions import create_decided_pairs
+from identity.kept import MENTION_ROWS, UNPLACED_ROWS
+from identity.mention import MENTIONS, REPEATED, MentionsUnusable, row_hash, select_mentions
+from identity.nodes import create_node_members, number_nodes, stood_beside
+from identity.sound import create_sounds
+
+DELIVERED = f"work.intermediate.{MENTIONS}"
+# A larger share of changed mentions than this is cheaper to work out anew, unless it is a few.
+MAX_SHARE = 0.2
+FEW = 10_000
+
+
+def find_changes(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """Create ``changed`` (mention, its place in the work file if it is there) and return how many mentions there are,
+    and how many changed.
+
+    Whatever a person decided about counts as changed: a decision and its taking back work on any mention.
+    Raises ``MentionsUnusable`` when a mention key is repeated.
+    """
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE seen AS
+        SELECT {mention_id("mention_key")} AS mention, rowid AS place, {row_hash()} AS row_hash FROM {DELIVERED};
+        CREATE OR REPLACE TEMP TABLE changed AS
+        WITH decided AS (
+            SELECT mention FROM kept.decided UNION SELECT unnest([mention_l, mention_r]) FROM decisions
+        )
+        SELECT mention, s.place
+        FROM seen AS s FULL JOIN (SELECT mention, row_hash FROM kept.mention) AS k USING (mention)
+        WHERE s.row_hash IS DISTINCT FROM k.row_hash OR mention IN (SELECT mention FROM decided)
+        """
+    )
+    row = connection.execute(
+        "SELECT count(*), count(DISTINCT mention), (SELECT count(DISTINCT mention) FROM changed) FROM seen"
+    ).fetchone()
+    total, distinct, changed = row or (0, 0, 0)
+    if total != distinct:
+        raise MentionsUnusable(REPEATED.format(total - distinct))
+    return int(total), int(changed)
+
+
+def derive_members(connection: duckdb.DuckDBPyConnection) -> None:
+    """Derive again the claims and the nodes of whatever the changed mentions touch.
+
+    Creates ``members_now`` (rows as kept of mentions derived again), ``moved`` (mentions that changed or whose node or
+    claim did) and ``touched_nodes`` (nodes that lost, gained or changed a member).
+    """
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE before AS SELECT * FROM kept.mention SEMI JOIN changed USING (mention);
+        CREATE OR REPLACE TABLE mentions AS
+        {select_mentions(f"(SELECT * FROM {DELIVERED} WHERE rowid IN (SELECT place FROM changed))")};
+        CREATE OR REPLACE TEMP TABLE fresh AS {UNPLACED_ROWS};
+        CREATE OR REPLACE TEMP VIEW standing_mentions AS
+        SELECT * FROM kept.mention ANTI JOIN changed USING (mention) UNION ALL SELECT * FROM fresh;
+        CREATE OR REPLACE TEMP TABLE changed_places AS
+        SELECT record, household, number FROM before UNION SELECT record, household, number FROM fresh;
+        CREATE OR REPLACE TEMP TABLE on_record AS
+        SELECT mention, number FROM standing_mentions WHERE record IN (SELECT record FROM changed_places);
+        CREATE OR REPLACE TEMP TABLE touched_numbers AS
+        SELECT number FROM changed_places WHERE number IS NOT NULL
+        UNION SELECT number FROM on_record WHERE number IS NOT NULL
+        UNION SELECT number FROM standing_mentions
+        WHERE household IN (SELECT household FROM changed_places) AND number IS NOT NULL;
+        CREATE OR REPLACE TEMP TABLE again AS
+        SELECT mention, record, household FROM standing_mentions
+        WHERE number IN (SELECT number FROM touched_numbers) OR mention IN (SELECT mention FROM fresh)
+           OR mention IN (SELECT mention FROM on_record);
+        CREATE OR REPLACE TEMP TABLE wanted AS
+        SELECT mention FROM again
+        UNION SELECT mention FROM standing_mentions WHERE record IN (SELECT record FROM again)
+        UNION SELECT mention FROM standing_mentions
+        WHERE household IN (SELECT household FROM again WHERE household IS NOT NULL)
+        """
+    )
+    load_wanted(connection)
+    han.create_macros(connection)
+    create_sounds(connection, known="kept.sound")
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE sounds_new AS SELECT * FROM sounds ANTI JOIN kept.sound USING (name)"
+    )
+    claims.create_claims(connection)
+    comparisons.create_macros(connection)
+    claims.disown_numbers_of_kin(connection)
+    create_node_members(connection)
+    number_nodes(connection)
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE members_now AS SELECT * FROM ({MENTION_ROWS}) SEMI JOIN again USING (mention);
+        CREATE OR REPLACE TEMP TABLE moved AS
+        SELECT mention, old.node AS old_node, now.node AS node,
+               old.record AS old_record, old.household AS old_household, now.record, now.household
+        FROM (SELECT * FROM kept.mention WHERE mention IN (SELECT mention FROM again UNION SELECT mention FROM changed))
+             AS old FULL JOIN members_now AS now USING (mention)
+        WHERE mention IN (SELECT mention FROM changed)
+           OR (old.node, old.kind, old.reason, old.claim) IS DISTINCT FROM (now.node, now.kind, now.reason, now.claim);
+        CREATE OR REPLACE TEMP TABLE touched_nodes AS
+        SELECT old_node AS node FROM moved WHERE old_node IS NOT NULL
+        UNION SELECT node FROM moved WHERE node IS NOT NULL
+        """
+    )
+
+
+def load_wanted(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add to ``mentions`` the rows of ``wanted`` that are not there yet."""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE missing AS
+        SELECT place FROM seen SEMI JOIN wanted USING (mention) ANTI JOIN mentions USING (mention);
+        INSERT INTO mentions BY NAME
+        {select_mentions(f"(SELECT * FROM {DELIVERED} WHERE rowid IN (SELECT place FROM missing))")}
+        """
+    )
+
+
+def place_members(connection: duckdb.DuckDBPyConnection) -> None:
+    """Place every member of the touched nodes: tables ``node_of`` and ``node_numbers`` hold these nodes whole.
+
+    Creates ``placed`` (rows as kept of every mention that moved or stands in a touched node) and the view
+    ``mention_now`` (every mention of this run, as it will be kept).
+    """
+    connection.execute(
+        """
+        CREATE OR REPLACE TABLE node_members AS
+        SELECT mention, is_withdrawn, kind, reason, node FROM members_now SEMI JOIN touched_nodes USING (node)
+        UNION ALL
+        SELECT mention, is_withdrawn, kind, reason, node FROM kept.mention SEMI JOIN touched_nodes USING (node)
+        ANTI JOIN again USING (mention) ANTI JOIN changed USING (mention);
+        CREATE OR REPLACE TEMP TABLE wanted AS SELECT mention FROM node_members
+        """
+    )
+    load_wanted(connection)
+    number_nodes(connection)
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE placed AS
+        WITH rows_now AS (
+            SELECT * FROM members_now SEMI JOIN moved USING (mention)
+            UNION ALL
+            SELECT * FROM kept.mention SEMI JOIN node_of USING (mention) ANTI JOIN moved USING (mention)
+        )
+        SELECT r.* REPLACE (CASE WHEN n.node IS NULL THEN r.node_kind ELSE n.kind END AS node_kind)
+        FROM rows_now AS r LEFT JOIN node_numbers AS n USING (node);
+        CREATE OR REPLACE TEMP VIEW mention_now AS
+        SELECT * FROM kept.mention ANTI JOIN changed USING (mention) ANTI JOIN placed USING (mention)
+        UNION ALL SELECT * FROM placed
+        """
+    )
+    create_decided_pairs(connection)
+
+
+def find_changed_company(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``beside_changed``: nodes in whose record or household somebody came, went or became another.
+
+    The view ``stood_beside`` then tells everybody who stands beside these or a touched node, this day.
+    """
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE suspects AS
+        SELECT unnest([old_record, old_household, record, household]) AS company FROM moved
+        UNION
+        SELECT unnest([p.record, p.household]) FROM placed AS p
+        JOIN (SELECT DISTINCT node, node_kind FROM kept.mention SEMI JOIN touched_nodes USING (node)) AS k USING (node)
+        WHERE p.node_kind <> k.node_kind;
+        DELETE FROM suspects WHERE company IS NULL;
+        CREATE OR REPLACE TEMP TABLE company_before AS {_beside("kept.mention", "suspects")};
+        CREATE OR REPLACE TEMP TABLE company_now AS {_beside("mention_now", "suspects")};
+        CREATE OR REPLACE TEMP TABLE other_company AS
+        SELECT DISTINCT company FROM (
+            (FROM company_before EXCEPT FROM company_now) UNION ALL (FROM company_now EXCEPT FROM company_before)
+        );
+        CREATE OR REPLACE TEMP TABLE beside_changed AS
+        SELECT node FROM company_before SEMI JOIN other_company USING (company)
+        UNION SELECT node FROM company_now SEMI JOIN other_company USING (company);
+        CREATE OR REPLACE TEMP TABLE their_companies AS
+        SELECT DISTINCT unnest([record, household]) AS company FROM mention_now
+        WHERE node IN (SELECT node FROM touched_nodes UNION SELECT node FROM beside_changed);
+        CREATE OR REPLACE TEMP TABLE stood_beside_now AS {_beside("mention_now", "their_companies")};
+        CREATE OR REPLACE TEMP VIEW stood_beside AS FROM stood_beside_now
+        """
+    )
+    connection.execute(
+        """
+        INSERT INTO sounds BY NAME
+        SELECT * FROM kept.sound SEMI JOIN stood_beside_now USING (name) ANTI JOIN sounds USING (name)
+        """
+    )
+
+
+def _beside(mentions: str, companies: str) -> str:
+    """SQL: as ``stood_beside``, of the records and households of relation ``companies`` only."""
+    placed = f"""(
+        SELECT record, household, node, node_kind AS kind, name, is_withdrawn FROM {mentions}
+        WHERE node IS NOT NULL AND (record IN (SELECT company FROM {companies})
+                                    OR household IN (SELECT company FROM {companies}))
+    )"""
+    return f"SELECT * FROM ({stood_beside(placed, 'record', 'household')}) SEMI JOIN {companies} USING (company)"

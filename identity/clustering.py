@@ -1,0 +1,141 @@
+"""From scored pairs to clusters of nodes: which pairs are edges, and what the partition makes of the tables."""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+
+from identity import comparisons, decisions, thresholds
+from identity.cluster import DECIDED, Partition, attach_weak, join_founders
+from identity.constraints import read_constraints
+from identity.model import level_number
+
+
+def is_linkable() -> str:
+    """SQL over ``scored_pairs``: the rules that no weight can outvote.
+
+    A name alone is nobody, however rare: one more thing must agree, and a district only suffices a rare name. A name
+    with a character missing needs a thing of the very person (birth date, document, account, number nearly the same) or
+    a phone that one family has; one with a changed character may be a twin's and needs what twins do not share; a
+    polite form needs such a phone.
+    """
+    rules = (
+        (comparisons.NAME_SAME, comparisons.OWN_SUPPORT + comparisons.NEAR_SUPPORT + comparisons.LOOSE_SUPPORT),
+        (comparisons.RARE_NAME, comparisons.RARE_NAME_SUPPORT),
+        (comparisons.NAME_SHORTENED, comparisons.SHORTENED_NAME_SUPPORT),
+        (comparisons.NAME_CHANGED, comparisons.CHANGED_NAME_SUPPORT),
+        (("polite_form",), (comparisons.POLITE_SUPPORT,)),
+    )
+    return f"({' OR '.join(f'(gamma_name IN ({_numbers(names)}) AND ({_any(levels)}))' for names, levels in rules)})"
+
+
+def weight_needed() -> str:
+    """SQL over ``scored_pairs``: the match weight that makes the pair a link, by how closely the rest agrees."""
+    close = _any(comparisons.OWN_SUPPORT + comparisons.NEAR_SUPPORT)
+    return f"CASE WHEN {close} THEN {thresholds.LINK_WEIGHT} ELSE {thresholds.LOOSE_LINK_WEIGHT} END"
+
+
+def _any(levels: tuple[tuple[str, str], ...]) -> str:
+    return " OR ".join(_reaches(*level) for level in levels)
+
+
+def _numbers(names: tuple[str, ...]) -> str:
+    return ", ".join(str(level_number("name", level)) for level in names)
+
+
+def _reaches(comparison: str, level: str) -> str:
+    return f"gamma_{comparison} >= {level_number(comparison, level)}"
+
+
+def create_edges(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``edges``: the scored pairs that may join, with whether each node founds a citizen."""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TABLE edges AS
+        SELECT s.left_node, s.right_node, s.match_weight, l.is_founder AS left_founds, r.is_founder AS right_founds
+        FROM scored_pairs AS s JOIN nodes AS l ON l.node = left_node JOIN nodes AS r ON r.node = right_node
+        WHERE {is_linkable()} AND s.match_weight >= {weight_needed()}
+        """
+    )
+
+
+def cluster_nodes(connection: duckdb.DuckDBPyConnection, nodes: str = "nodes") -> Partition:
+    """Cluster the nodes of relation ``nodes`` by ``edges`` under the constraints.
+
+    What was put off for review is in the partition. Creates ``node_clusters`` (one row per node), ``decided_mentions``,
+    ``cluster_numbers`` and ``clustered`` (one row per mention with a cluster).
+    """
+    constraints = read_constraints(connection)
+    strong = connection.execute(
+        "SELECT match_weight, left_node, right_node FROM edges WHERE left_founds AND right_founds"
+    ).fetchall()
+    weak = connection.execute(
+        """
+        SELECT match_weight, CASE WHEN left_founds THEN right_node ELSE left_node END,
+               CASE WHEN left_founds THEN left_node ELSE right_node END
+        FROM edges WHERE left_founds <> right_founds
+        """
+    ).fetchall()
+    partition = attach_weak(weak, join_founders(strong, constraints), constraints)
+    decisions.report_contradictions(connection, partition.contradicted)
+    moved = list(partition.root)
+    joined = partition.joined
+    connection.register(
+        "moves",
+        pa.table(
+            {
+                "node": pa.array(moved, pa.int64()),
+                "cluster": pa.array([partition.find(node) for node in moved], pa.int64()),
+            }
+        ),
+    )
+    connection.register(
+        "joins",
+        pa.table(
+            {
+                "node": pa.array(list(joined), pa.int64()),
+                "match_weight": pa.array(
+                    [thresholds.DECISION_WEIGHT if edge[0] == DECIDED else edge[0] for edge in joined.values()],
+                    pa.float64(),
+                ),
+                "is_decided": pa.array([edge[0] == DECIDED for edge in joined.values()], pa.bool_()),
+                "left_node": pa.array([edge[1] for edge in joined.values()], pa.int64()),
+                "right_node": pa.array([edge[2] for edge in joined.values()], pa.int64()),
+            }
+        ),
+    )
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TABLE node_clusters AS
+        WITH placed AS (
+            SELECT nodes.node, nodes.kind, nodes.number, nodes.is_founder,
+                   coalesce(moves.cluster, CASE WHEN nodes.is_founder THEN nodes.node END) AS cluster,
+                   joins.match_weight, coalesce(joins.is_decided, false) AS is_decided
+            FROM {nodes} AS nodes LEFT JOIN moves USING (node) LEFT JOIN joins USING (node)
+        )
+        -- Weak mentions that a person put together found nobody either.
+        SELECT * REPLACE (CASE WHEN cluster IN (SELECT cluster FROM placed WHERE is_founder) THEN cluster END
+                          AS cluster)
+        FROM placed;
+        CREATE OR REPLACE TABLE decided_mentions AS
+        SELECT DISTINCT o.mention
+        FROM decisions AS d JOIN node_of AS o ON o.mention IN (d.mention_l, d.mention_r)
+        JOIN node_clusters AS c ON c.node = o.node
+        JOIN node_of AS p ON p.mention = CASE WHEN o.mention = d.mention_l THEN d.mention_r ELSE d.mention_l END
+        JOIN node_clusters AS e ON e.node = p.node AND e.cluster = c.cluster
+        WHERE d.verdict = 'link'
+        UNION
+        SELECT o.mention FROM node_of AS o JOIN node_clusters AS c USING (node)
+        WHERE c.is_decided AND o.kind <> 'anchor';
+        CREATE OR REPLACE TABLE cluster_numbers AS
+        SELECT cluster, min(number) AS number FROM node_clusters WHERE cluster IS NOT NULL GROUP BY cluster;
+        CREATE OR REPLACE TABLE clustered AS
+        SELECT o.mention, c.cluster,
+               o.mention IN (SELECT mention FROM decided_mentions)
+                   OR o.kind = 'anchor' AND NOT coalesce(o.reason, '') IN ('id+no_name') AS is_certain
+        FROM node_of AS o JOIN node_clusters AS c USING (node) WHERE c.cluster IS NOT NULL
+        """
+    )
+    connection.unregister("moves")
+    connection.unregister("joins")
+    return partition

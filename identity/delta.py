@@ -1,0 +1,397 @@
+"""A day's run: what changed is linked against what was kept, and the result is the one of a full run.
+
+Exact, not nearly so: a node is derived again when anything changed that its row is made of; a pair when one of its
+nodes changed, or a block of theirs became too common or ceased to be; a cluster when anything changed in the connected
+part of the graph of edges that it lies in, for the greedy clustering of one part never looks at another.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from identity import blocking, score, thresholds
+from identity.changes import load_wanted
+from identity.citizen_id import create_candidates
+from identity.cluster import Partition
+from identity.clustering import cluster_nodes, create_edges
+from identity.constraints import create_cannot_links
+from identity.content_id import mention_id
+from identity.kept import DECIDED_ROWS, LINK_ROWS, SCORED_ROWS, every_block
+from identity.links import without_joined
+from identity.lives import create_lives
+from identity.model import Parameters
+from identity.nodes import create_described_nodes, describe_nodes, find_kin
+
+_RARE = (("phones", thresholds.RARE_PHONE_NODES), ("addresses", thresholds.RARE_ADDRESS_NODES))
+# What of a node neither blocking, comparing nor clustering reads.
+_UNREAD = ("mention_count",)
+
+
+def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Derive again the nodes whose row can have changed: ``nodes`` holds them, ``derived`` names them, gone ones too.
+
+    Creates ``dirty``: those whose row did change, came or went.
+    """
+    describe_nodes(connection)
+    find_kin(connection)
+    _find_changed_classes(connection)
+    columns = ", ".join(row[0] for row in connection.execute("DESCRIBE profiles").fetchall())
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE derived AS
+        SELECT node FROM touched_nodes UNION SELECT node FROM beside_changed UNION SELECT node FROM reclassed;
+        -- Of whose members nobody changed the profile stands.
+        INSERT INTO profiles BY NAME
+        SELECT {columns} FROM kept.node SEMI JOIN derived USING (node) ANTI JOIN touched_nodes USING (node);
+        INSERT INTO sounds BY NAME
+        SELECT * FROM kept.sound SEMI JOIN profiles USING (name) ANTI JOIN sounds USING (name);
+        DELETE FROM kin_lists
+        WHERE node NOT IN (SELECT node FROM touched_nodes UNION SELECT node FROM beside_changed);
+        INSERT INTO kin_lists BY NAME
+        SELECT node, kin, kin_sounds FROM kept.node SEMI JOIN reclassed USING (node)
+        ANTI JOIN touched_nodes USING (node) ANTI JOIN beside_changed USING (node)
+        """
+    )
+    create_described_nodes(connection)
+    _classify(connection)
+    connection.execute(f"CREATE OR REPLACE TABLE nodes AS {score.comparable_nodes()}")
+    read = f"* EXCLUDE ({', '.join(_UNREAD)})"
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE dirty AS
+        SELECT DISTINCT node FROM (
+            (SELECT {read} FROM nodes EXCEPT SELECT {read} FROM kept.node SEMI JOIN derived USING (node))
+            UNION ALL
+            (SELECT {read} FROM kept.node SEMI JOIN derived USING (node) EXCEPT SELECT {read} FROM nodes)
+        )
+        """
+    )
+
+
+def _find_changed_classes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``reclassed``: nodes whose name, phone or address became rare or common by what happened to others.
+
+    Creates ``name_turns`` and ``<column>_turns``: what such a thing is now, and a phone or address whose number of
+    carriers is another.
+    """
+    counted = "SELECT name, count(*) AS n FROM {} WHERE kind = 'anchor' GROUP BY name"
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE nodes_before AS SELECT * FROM kept.node SEMI JOIN touched_nodes USING (node);
+        CREATE OR REPLACE TEMP TABLE name_shifts AS
+        SELECT name, coalesce(a.n, 0) - coalesce(b.n, 0) AS shift
+        FROM ({counted.format("profiles")}) AS a FULL JOIN ({counted.format("nodes_before")}) AS b USING (name)
+        WHERE a.n IS DISTINCT FROM b.n;
+        CREATE OR REPLACE TEMP TABLE name_turns AS
+        WITH before AS (
+            SELECT name, count(k.node) AS n
+            FROM name_shifts LEFT JOIN (SELECT name, node FROM kept.node WHERE kind = 'anchor') AS k USING (name)
+            GROUP BY name
+        )
+        SELECT name, {score.name_class("n + shift")} AS name_count FROM before JOIN name_shifts USING (name)
+        WHERE {score.name_class("n")} <> {score.name_class("n + shift")};
+        CREATE OR REPLACE TEMP TABLE reclassed AS SELECT node FROM kept.node SEMI JOIN name_turns USING (name)
+        """
+    )
+    for column, limit in _RARE:
+        items = f"SELECT node, unnest({column}) AS item FROM {{}}"
+        counted = f"SELECT item, count(*) AS n FROM ({items}) GROUP BY item"
+        connection.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE item_shifts AS
+            SELECT item, coalesce(a.n, 0) - coalesce(b.n, 0) AS shift
+            FROM ({counted.format("profiles")}) AS a FULL JOIN ({counted.format("nodes_before")}) AS b USING (item)
+            WHERE a.n IS DISTINCT FROM b.n;
+            CREATE OR REPLACE TEMP TABLE carriers AS
+            SELECT * FROM ({items.format("kept.node")}) SEMI JOIN item_shifts USING (item);
+            CREATE OR REPLACE TEMP TABLE {column}_turns AS
+            WITH before AS (
+                SELECT item, count(node) AS n FROM item_shifts LEFT JOIN carriers USING (item) GROUP BY item
+            )
+            SELECT item, n + shift <= {limit} AS is_rare, (n <= {limit}) <> (n + shift <= {limit}) AS is_turned
+            FROM before JOIN item_shifts USING (item);
+            INSERT INTO reclassed SELECT DISTINCT node FROM carriers JOIN {column}_turns USING (item) WHERE is_turned
+            """
+        )
+
+
+def _classify(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``name_counts`` and ``node_rare_<column>`` of the derived nodes: what was kept, but for the turns."""
+    connection.execute(
+        """
+        CREATE OR REPLACE TABLE name_counts AS
+        SELECT name, any_value(name_count) AS name_count
+        FROM (SELECT name, name_count FROM kept.node SEMI JOIN profiles USING (name)) ANTI JOIN name_turns USING (name)
+        GROUP BY name
+        UNION ALL SELECT name, name_count FROM name_turns
+        """
+    )
+    for column, _ in _RARE:
+        connection.execute(
+            f"""
+            CREATE OR REPLACE TABLE node_rare_{column} AS
+            WITH items AS (SELECT node, unnest({column}) AS item FROM profiles),
+            known AS (
+                SELECT item, bool_or(list_contains(rare, item)) AS is_rare
+                FROM (SELECT unnest({column}) AS item, rare_{column} AS rare
+                      FROM kept.node SEMI JOIN derived USING (node))
+                GROUP BY item
+            )
+            SELECT node, list_sort(list(item)) AS rare_{column}
+            FROM items LEFT JOIN {column}_turns AS t USING (item) LEFT JOIN known AS k USING (item)
+            WHERE coalesce(t.is_rare, k.is_rare)
+            GROUP BY node
+            """
+        )
+
+
+def propose_pairs(connection: duckdb.DuckDBPyConnection) -> None:
+    """Propose again the pairs of the nodes that changed, and of those in a block that became too common or ceased to be
+    (``repaired``).
+    """
+    limits = " ".join(f"WHEN {place} THEN {thresholds.BLOCK_LIMITS[rule]}" for place, rule in enumerate(blocking.RULES))
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE blocks_new AS
+        {every_block("(SELECT * FROM nodes SEMI JOIN dirty USING (node))")};
+        CREATE OR REPLACE TEMP TABLE blocks_touched AS
+        SELECT rule, block FROM blocks_new UNION SELECT rule, block FROM kept.block SEMI JOIN dirty USING (node);
+        CREATE OR REPLACE TEMP TABLE blocks_before AS
+        SELECT * FROM kept.block SEMI JOIN blocks_touched USING (rule, block);
+        CREATE OR REPLACE TEMP TABLE turned AS
+        WITH sizes AS (
+            SELECT rule, block, count(*) FILTER (is_before) AS before, count(*) FILTER (NOT is_before OR stays) AS after
+            FROM (
+                SELECT rule, block, true AS is_before, node NOT IN (SELECT node FROM dirty) AS stays FROM blocks_before
+                UNION ALL SELECT rule, block, false, true FROM blocks_new
+            ) GROUP BY rule, block
+        )
+        SELECT rule, block FROM sizes
+        WHERE (before <= CASE rule {limits} END) <> (after <= CASE rule {limits} END);
+        CREATE OR REPLACE TEMP TABLE repaired AS
+        SELECT node FROM dirty
+        UNION SELECT node FROM blocks_before SEMI JOIN turned USING (rule, block);
+        CREATE OR REPLACE TEMP TABLE blocks_theirs AS
+        SELECT rule, block, node, asks FROM kept.block SEMI JOIN repaired USING (node) ANTI JOIN dirty USING (node)
+        UNION ALL FROM blocks_new;
+        CREATE OR REPLACE TEMP TABLE blocks_asked AS
+        WITH theirs AS (SELECT DISTINCT rule, block FROM blocks_theirs),
+        members AS (
+            SELECT * FROM kept.block SEMI JOIN theirs USING (rule, block) ANTI JOIN dirty USING (node)
+            UNION ALL FROM blocks_new
+        )
+        SELECT * FROM members QUALIFY count(*) OVER (PARTITION BY rule, block) <= CASE rule {limits} END;
+        """
+    )
+    blocking.create_block_pairs(connection)
+    rules = " ".join(f"WHEN {place} THEN '{rule}'" for place, rule in enumerate(blocking.RULES))
+    connection.execute(
+        f"""
+        INSERT INTO block_pairs
+        SELECT DISTINCT least(a.node, b.node), greatest(a.node, b.node), CASE a.rule {rules} END
+        FROM blocks_theirs AS a JOIN blocks_asked AS b USING (rule, block)
+        WHERE a.node <> b.node AND (a.asks OR b.asks)
+        """
+    )
+    bring_nodes(connection, "SELECT left_node AS node FROM block_pairs UNION SELECT right_node FROM block_pairs")
+    blocking.settle_pairs(connection)
+
+
+def score_changed(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -> None:
+    """Score the pairs proposed again. ``edges`` then holds every edge of this run, ``scored_now`` every pair."""
+    score.score_pairs(connection, parameters)
+    create_edges(connection)
+    stays = "left_node NOT IN (SELECT node FROM repaired) AND right_node NOT IN (SELECT node FROM repaired)"
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE edges_new AS FROM edges;
+        CREATE OR REPLACE TEMP TABLE scored_new AS {SCORED_ROWS};
+        INSERT INTO edges BY NAME SELECT * FROM kept.edge WHERE {stays};
+        CREATE OR REPLACE TEMP VIEW scored_now AS
+        SELECT * FROM kept.scored WHERE {stays} UNION ALL BY NAME SELECT * FROM scored_new;
+        """
+    )
+
+
+def bring_nodes(connection: duckdb.DuckDBPyConnection, asked: str) -> None:
+    """Add to ``nodes`` the kept rows of the nodes of query ``asked`` that were not derived again."""
+    connection.execute(
+        f"""
+        INSERT INTO nodes BY NAME
+        SELECT * FROM kept.node WHERE node IN ({asked})
+        AND node NOT IN (SELECT node FROM derived) AND node NOT IN (SELECT node FROM nodes)
+        """
+    )
+
+
+def find_affected(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``affected``: every node of a connected part of the graph in which something changed, gone ones too.
+
+    The graph has the edges of both runs: who loses an edge is affected as well. Creates ``lives_now``.
+    """
+    create_lives(connection, "work", "(SELECT mention, node, is_withdrawn FROM mention_now WHERE node IS NOT NULL)")
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE lives_now AS FROM lives;
+        CREATE OR REPLACE TEMP TABLE graph AS
+        WITH either AS (
+            SELECT left_node, right_node FROM edges UNION SELECT left_node, right_node FROM kept.edge
+            UNION SELECT left_node, right_node FROM decided_pairs
+        )
+        SELECT left_node AS node, right_node AS other FROM either UNION ALL SELECT right_node, left_node FROM either;
+        CREATE OR REPLACE TEMP TABLE affected AS
+        SELECT node FROM touched_nodes UNION SELECT node FROM repaired
+        UNION SELECT node FROM ((FROM lives_now EXCEPT FROM kept.life) UNION ALL (FROM kept.life EXCEPT FROM lives_now))
+        UNION SELECT unnest([left_node, right_node]) FROM decided_pairs
+        """
+    )
+    spread(connection)
+
+
+def spread(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add to ``affected`` whatever is connected with it in ``graph``."""
+    grown = -1
+    while grown:
+        grown = connection.execute(
+            """
+            INSERT INTO affected
+            SELECT DISTINCT other FROM graph SEMI JOIN affected USING (node)
+            WHERE other NOT IN (SELECT node FROM affected)
+            """
+        ).fetchall()[0][0]
+
+
+def cluster_affected(connection: duckdb.DuckDBPyConnection) -> Partition:
+    """Cluster the affected nodes again; ``open_pairs`` holds the undecided pairs that touch one of them."""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE around AS
+        SELECT unnest([left_node, right_node]) AS node FROM scored_now
+        WHERE match_weight >= {thresholds.REVIEW_WEIGHT}
+          AND (left_node IN (SELECT node FROM affected) OR right_node IN (SELECT node FROM affected))
+        UNION SELECT node FROM affected;
+        CREATE OR REPLACE TABLE node_of AS
+        SELECT mention, node, node_kind AS kind, is_withdrawn, reason FROM mention_now
+        WHERE node IN (SELECT node FROM around);
+        CREATE OR REPLACE TABLE node_numbers AS SELECT DISTINCT node, kind FROM node_of;
+        CREATE OR REPLACE TEMP TABLE wanted AS SELECT mention FROM node_of
+        """
+    )
+    load_wanted(connection)
+    bring_nodes(connection, "SELECT node FROM around")
+    connection.execute(
+        """
+        CREATE OR REPLACE TABLE number_links AS
+        SELECT mention, id_no, claim AS reason FROM mention_now SEMI JOIN node_of USING (mention)
+        JOIN (SELECT mention, id_no FROM mentions) USING (mention) WHERE claim IS NOT NULL
+        """
+    )
+    create_cannot_links(connection)
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TABLE lives AS SELECT * FROM lives_now SEMI JOIN affected USING (node);
+        DELETE FROM edges WHERE left_node NOT IN (SELECT node FROM affected);
+        CREATE OR REPLACE TEMP TABLE open_pairs AS {without_joined(_TOUCHING)}
+        """
+    )
+    return cluster_nodes(connection, "(SELECT * FROM nodes SEMI JOIN affected USING (node))")
+
+
+def find_contested(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Add to ``affected`` the clusters that have a claim to an id to which an affected cluster has one; say if any.
+
+    Needs the ledger. An id goes to its best claim, so all who claim it must be looked at together.
+    """
+    create_candidates(connection)
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE claimed AS SELECT DISTINCT citizen_id FROM candidates;
+        CREATE OR REPLACE TEMP TABLE contested_clusters AS
+        SELECT cluster FROM kept.citizen SEMI JOIN claimed USING (citizen_id)
+        UNION
+        SELECT cluster FROM kept.citizen SEMI JOIN
+            (SELECT number_print FROM ledger.citizen SEMI JOIN claimed USING (citizen_id)) USING (number_print)
+        UNION
+        SELECT cluster FROM kept.link SEMI JOIN
+            (SELECT {mention_id("mention_key")} AS mention FROM ledger.member
+             WHERE origin_id IN (SELECT citizen_id FROM claimed)) USING (mention)
+        """
+    )
+    added = connection.execute(
+        """
+        INSERT INTO affected
+        SELECT DISTINCT node FROM kept.node_cluster SEMI JOIN contested_clusters USING (cluster)
+        ANTI JOIN affected USING (node)
+        """
+    ).fetchall()[0][0]
+    spread(connection)
+    return bool(added)
+
+
+def relink(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``relinked`` (mentions whose link is written again) and ``in_scope`` (their keys, and of whoever left)."""
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE relinked AS
+        SELECT mention, mention_key FROM mention_now
+        WHERE node IN (SELECT node FROM affected) OR mention IN (SELECT mention FROM moved);
+        CREATE OR REPLACE TEMP TABLE in_scope AS
+        SELECT mention_key FROM relinked
+        UNION
+        SELECT mention_key FROM kept.mention
+        WHERE node IN (SELECT node FROM affected) OR mention IN (SELECT mention FROM moved)
+        """
+    )
+
+
+def bring_neighbours(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add to ``node_clusters`` where the nodes are that an undecided pair joins with an affected one."""
+    connection.execute(
+        """
+        INSERT INTO node_clusters BY NAME
+        SELECT * FROM kept.node_cluster SEMI JOIN around USING (node) ANTI JOIN affected USING (node)
+        """
+    )
+
+
+def keep_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
+    """Bring what is kept up to this run, in one transaction."""
+    affected = "(SELECT node FROM affected)"
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE mentions_replaced AS
+        SELECT mention FROM changed UNION SELECT mention FROM placed;
+        CREATE OR REPLACE TEMP TABLE links_replaced AS
+        SELECT mention FROM moved UNION SELECT mention FROM relinked;
+        BEGIN;
+        DELETE FROM kept.mention WHERE mention IN (FROM mentions_replaced);
+        INSERT INTO kept.mention BY NAME FROM placed;
+        DELETE FROM kept.node WHERE node IN (FROM derived);
+        INSERT INTO kept.node BY NAME SELECT * FROM nodes SEMI JOIN derived USING (node);
+        DELETE FROM kept.block WHERE node IN (FROM dirty);
+        INSERT INTO kept.block BY NAME FROM blocks_new;
+        DELETE FROM kept.scored WHERE left_node IN (FROM repaired) OR right_node IN (FROM repaired);
+        INSERT INTO kept.scored BY NAME FROM scored_new;
+        DELETE FROM kept.edge WHERE left_node IN (FROM repaired) OR right_node IN (FROM repaired);
+        INSERT INTO kept.edge BY NAME FROM edges_new;
+        DELETE FROM kept.node_cluster WHERE node IN {affected};
+        INSERT INTO kept.node_cluster BY NAME SELECT * FROM node_clusters WHERE node IN {affected};
+        DELETE FROM kept.link WHERE mention IN (FROM links_replaced);
+        INSERT INTO kept.link BY NAME SELECT * FROM ({LINK_ROWS}) SEMI JOIN relinked USING (mention);
+        DELETE FROM kept.citizen WHERE cluster IN {affected};
+        INSERT INTO kept.citizen BY NAME FROM citizens;
+        DELETE FROM kept.review WHERE left_node IN {affected} OR right_node IN {affected};
+        INSERT INTO kept.review BY NAME FROM review;
+        CREATE OR REPLACE TABLE kept.life AS FROM lives_now;
+        INSERT INTO kept.sound BY NAME FROM sounds_new;
+        CREATE OR REPLACE TABLE kept.decided AS {DECIDED_ROWS};
+        UPDATE kept.standing SET token = '{token}';
+        COMMIT
+        """
+    )
+
+
+_TOUCHING = """(
+    SELECT left_node, right_node, match_weight FROM scored_now
+    WHERE left_node IN (SELECT node FROM affected) OR right_node IN (SELECT node FROM affected)
+)"""

@@ -1,0 +1,164 @@
+"""What a run keeps for the next one: mentions, nodes, blocks, pairs, clusters and links, in a database under the home.
+
+A day's run derives again only what its changed mentions can change, and takes the rest from here. Nothing here is the
+only copy of anything: when the engine, the rules, the parameters or the ledger are not those that it was kept under,
+the run works everything out anew and keeps that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from identity import blocking, comparisons
+from identity.model import Parameters
+from identity.nodes import company_id
+
+KEPT_FILE = "kept.duckdb"
+
+# One row per mention: what tells whether it changed, whom it stands beside, and where it was put.
+_MENTION = f"""
+    SELECT m.mention, m.mention_key, m.row_hash, CASE WHEN m.id_no IS NOT NULL THEN hash(m.id_no) END AS number,
+           {company_id("r", "m.record_key")} AS record, {company_id("h", "m.household_key")} AS household,
+           m.name, m.is_withdrawn
+"""
+MENTION_ROWS = f"""
+    {_MENTION}, l.reason AS claim, p.kind, o.kind AS node_kind, o.reason, o.node
+    FROM mentions AS m LEFT JOIN number_links AS l USING (mention)
+    LEFT JOIN node_members AS p USING (mention) LEFT JOIN node_of AS o USING (mention)
+"""
+UNPLACED_ROWS = f"""
+    {_MENTION}, NULL::VARCHAR AS claim, NULL::VARCHAR AS kind, NULL::VARCHAR AS node_kind, NULL::VARCHAR AS reason,
+           NULL::BIGINT AS node
+    FROM mentions AS m
+"""
+_MEASURES = ", ".join(f"gamma_{c.name}, weight_{c.name}" for c in comparisons.COMPARISONS)
+SCORED_ROWS = f"""
+    SELECT left_node, right_node, l.first_key AS mention_key_l, r.first_key AS mention_key_r, match_weight, rules,
+           {_MEASURES}
+    FROM scored_pairs JOIN pairs USING (left_node, right_node)
+    JOIN nodes AS l ON l.node = left_node JOIN nodes AS r ON r.node = right_node
+"""
+LINK_ROWS = """
+    SELECT mention, mention_key, cluster, citizen_id, link_method, match_weight, is_certain, reason FROM links
+"""
+DECIDED_ROWS = "SELECT DISTINCT unnest([mention_l, mention_r]) AS mention FROM decisions"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What kept tables rest on: the engine, the rules in this room's code and the parameters, and the ledger's mark."""
+
+    fingerprint: str
+    token: str | None
+
+    @classmethod
+    def of(cls, parameters: Parameters, token: str | None) -> Standing:
+        """Today's, with the mark that the last run left in the ledger."""
+        told = hashlib.sha256(f"{duckdb.__version__}\n{parameters!r}\n".encode())
+        for file in sorted(Path(__file__).parent.glob("*.py")):
+            told.update(file.read_bytes())
+        return cls(told.hexdigest(), token)
+
+
+def block_rows(relation: str, place: int, rule: str) -> str:
+    """SQL: the blocks of the nodes of ``relation`` by one rule: rule, block, node, and whether the node asks."""
+    keyed = blocking.keyed_nodes(relation, rule).replace("SELECT node,", "SELECT node, kind <> 'anchor' AS asks,", 1)
+    return f"SELECT {place}::UTINYINT AS rule, block, node, asks FROM ({keyed})"
+
+
+def every_block(relation: str) -> str:
+    """SQL: the blocks of the nodes of ``relation`` by every rule."""
+    return " UNION ALL ".join(block_rows(relation, place, rule) for place, rule in enumerate(blocking.RULES))
+
+
+@contextlib.contextmanager
+def open_kept(connection: duckdb.DuckDBPyConnection, folder: Path, standing: Standing) -> Iterator[bool]:
+    """Attach what was kept as ``kept`` and say whether it stands; nothing is attached if not.
+
+    A file that cannot be read is what a broken machine leaves, or another version of the engine: it does not stand.
+    """
+    file, stands = folder / KEPT_FILE, False
+    if file.exists():
+        try:
+            connection.execute(f"ATTACH '{_quoted(file)}' AS kept")
+            found = connection.execute("SELECT fingerprint, token FROM kept.standing").fetchall()
+            stands = found == [(standing.fingerprint, standing.token)]
+        except duckdb.Error:
+            stands = False
+    try:
+        yield stands
+    finally:
+        connection.execute("DETACH DATABASE IF EXISTS kept")
+
+
+@contextlib.contextmanager
+def keep_anew(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
+    """Attach an empty ``kept``; it takes the place of what was kept before when the block ends well."""
+    file, fresh = folder / KEPT_FILE, folder / f"{KEPT_FILE}.new"
+    fresh.unlink(missing_ok=True)
+    Path(f"{fresh}.wal").unlink(missing_ok=True)
+    connection.execute(f"ATTACH '{_quoted(fresh)}' AS kept")
+    try:
+        yield
+    finally:
+        connection.execute("DETACH kept")
+    Path(f"{file}.wal").unlink(missing_ok=True)
+    os.replace(fresh, file)
+
+
+def _quoted(file: Path) -> str:
+    return str(file).replace("'", "''")
+
+
+def keep_all(connection: duckdb.DuckDBPyConnection, standing: Standing, token: str) -> None:
+    """Keep a whole run. Needs its tables, ``links``, ``citizens`` and ``review``."""
+    connection.execute(
+        f"""
+        BEGIN;
+        CREATE TABLE kept.mention AS {MENTION_ROWS};
+        CREATE TABLE kept.node AS FROM nodes;
+        CREATE TABLE kept.scored AS {SCORED_ROWS};
+        CREATE TABLE kept.edge AS FROM edges;
+        CREATE TABLE kept.node_cluster AS FROM node_clusters;
+        CREATE TABLE kept.link AS {LINK_ROWS};
+        CREATE TABLE kept.citizen AS FROM citizens;
+        CREATE TABLE kept.review AS FROM review;
+        CREATE TABLE kept.life AS FROM lives;
+        CREATE TABLE kept.sound AS FROM sounds;
+        CREATE TABLE kept.decided AS {DECIDED_ROWS};
+        CREATE TABLE kept.block (rule UTINYINT, block UBIGINT, node BIGINT, asks BOOLEAN);
+        CREATE TABLE kept.standing AS SELECT '{standing.fingerprint}' AS fingerprint, '{token}' AS token
+        """
+    )
+    for place, rule in enumerate(blocking.RULES):
+        connection.execute(f"INSERT INTO kept.block {block_rows('nodes', place, rule)}")
+    connection.execute("COMMIT")
+
+
+def publish(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write schema ``identity`` of the work file from what is kept, in one transaction."""
+    connection.execute(
+        f"""
+        BEGIN;
+        CREATE SCHEMA IF NOT EXISTS work.identity;
+        CREATE OR REPLACE TABLE work.identity.mention_links AS
+        SELECT mention_key, citizen_id, link_method, match_weight, is_certain, reason FROM kept.link;
+        CREATE OR REPLACE TABLE work.identity.citizens AS
+        SELECT citizen_id, identity_confidence, id_no, first_run_id FROM kept.citizen ORDER BY citizen_id;
+        CREATE OR REPLACE TABLE work.identity.redirects AS SELECT * FROM redirects ORDER BY old_citizen_id;
+        CREATE OR REPLACE TABLE work.identity.review_pairs AS
+        SELECT mention_key_l, mention_key_r, match_weight, reason FROM kept.review ORDER BY match_weight DESC, 1, 2;
+        CREATE OR REPLACE TABLE work.identity.decision_reports AS
+        SELECT decision_id, mention_key_l, mention_key_r, verdict, trouble FROM decision_reports ORDER BY sequence;
+        CREATE OR REPLACE TABLE work.identity.scored_pairs AS
+        SELECT mention_key_l, mention_key_r, match_weight, rules, {_MEASURES} FROM kept.scored;
+        COMMIT
+        """
+    )
