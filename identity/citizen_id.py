@@ -82,7 +82,7 @@ def assign_ids(
 
     ``scope`` is a relation of the mention keys that ``clustered`` speaks for, when it is not all there are: of others
     the ledger keeps what it has. Creates ``cluster_ids`` (cluster, citizen_id, first_run_id) and ``redirects``. Returns
-    counts: minted, kept, merged, split, revived. The ledger changes in one transaction, which also leaves ``token``.
+    counts: minted, merged, split, revived. The ledger changes in one transaction, which also leaves ``token``.
     """
     connection.execute("BEGIN")
     try:
@@ -165,7 +165,7 @@ def _choose(connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | Non
         """,
         [run_id, start],
     )
-    return _record(connection, run_id, scope, len(fresh), _count(connection, "SELECT count(*) FROM kept_ids"))
+    return _record(connection, run_id, scope, len(fresh))
 
 
 def _settle_contested(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
@@ -199,9 +199,7 @@ def _pairs(clusters: list[int], citizen_ids: list[str]) -> pa.Table:
     return pa.table({"cluster": pa.array(clusters, pa.int64()), "citizen_id": pa.array(citizen_ids, pa.string())})
 
 
-def _record(
-    connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | None, minted: int, kept: int
-) -> dict[str, int]:
+def _record(connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | None, minted: int) -> dict[str, int]:
     in_scope = "true" if scope is None else f"mention_key IN (SELECT mention_key FROM {scope})"
     connection.execute(
         f"""
@@ -286,7 +284,7 @@ def _record(
         SELECT old_citizen_id, citizen_id, reason, run_id, happened_at FROM ledger.redirect WHERE revoked_run_id IS NULL
         """
     )
-    return {"minted": minted, "kept": kept, "merged": merged, "split": split, "revived": revived}
+    return {"minted": minted, "merged": merged, "split": split, "revived": revived}
 
 
 def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -172,15 +172,16 @@ class _Run:
 
     def _result(self, total: int, ids: dict[str, int], changed: int | None) -> ResolveResult:
         connection = self.connection
+        citizens = _count(connection, "kept.citizen")
         methods = connection.execute("SELECT link_method, count(*) FROM kept.link GROUP BY 1 ORDER BY 1").fetchall()
         return ResolveResult(
             mentions=total,
             nodes=_count(connection, "kept.node"),
             pairs=_count(connection, "kept.scored"),
-            citizens=_count(connection, "kept.citizen"),
+            citizens=citizens,
             by_method=dict(methods),
             review_pairs=_count(connection, "kept.review"),
-            ids=ids,
+            ids={"minted": ids["minted"], "kept": citizens - ids["minted"], **ids},
             decisions=_decision_counts(connection),
             parameters=self.parameters.source,
             changed=changed,
