@@ -11,7 +11,7 @@ import duckdb
 from identity import claims, comparisons, han
 from identity.content_id import mention_id
 from identity.decisions import create_decided_pairs
-from identity.kept import MENTION_ROWS, UNPLACED_ROWS
+from identity.kept import COMPANY_KEYS, MENTION_ROWS
 from identity.mention import MENTIONS, REPEATED, MentionsUnusable, row_hash, select_mentions
 from identity.nodes import create_node_members, number_nodes, stood_beside
 from identity.sound import create_sounds
@@ -32,7 +32,8 @@ def find_changes(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE seen AS
-        SELECT {mention_id("mention_key")} AS mention, rowid AS place, {row_hash()} AS row_hash FROM {DELIVERED};
+        SELECT {mention_id("mention_key")} AS mention, rowid AS place, {row_hash()} AS row_hash, {COMPANY_KEYS}
+        FROM {DELIVERED} AS m;
         CREATE OR REPLACE TEMP TABLE changed AS
         WITH decided AS (
             SELECT mention FROM kept.decided UNION SELECT unnest([mention_l, mention_r]) FROM decisions
@@ -58,13 +59,12 @@ def derive_members(connection: duckdb.DuckDBPyConnection) -> None:
     claim did) and ``touched_nodes`` (nodes that lost, gained or changed a member).
     """
     connection.execute(
-        f"""
+        """
         CREATE OR REPLACE TEMP TABLE before AS SELECT * FROM kept.mention SEMI JOIN changed USING (mention);
-        CREATE OR REPLACE TABLE mentions AS
-        {select_mentions(f"(SELECT * FROM {DELIVERED} WHERE rowid IN (SELECT place FROM changed))")};
-        CREATE OR REPLACE TEMP TABLE fresh AS {UNPLACED_ROWS};
+        CREATE OR REPLACE TEMP TABLE fresh AS
+        SELECT mention, number, record, household FROM seen SEMI JOIN changed USING (mention);
         CREATE OR REPLACE TEMP VIEW standing_mentions AS
-        SELECT * FROM kept.mention ANTI JOIN changed USING (mention) UNION ALL SELECT * FROM fresh;
+        SELECT mention, number, record, household FROM seen;
         CREATE OR REPLACE TEMP TABLE changed_places AS
         SELECT record, household, number FROM before UNION SELECT record, household, number FROM fresh;
         CREATE OR REPLACE TEMP TABLE on_record AS
@@ -85,6 +85,7 @@ def derive_members(connection: duckdb.DuckDBPyConnection) -> None:
         WHERE household IN (SELECT household FROM again WHERE household IS NOT NULL)
         """
     )
+    connection.execute(f"CREATE OR REPLACE TABLE mentions AS {select_mentions(f'(SELECT * FROM {DELIVERED} LIMIT 0)')}")
     load_wanted(connection)
     han.create_macros(connection)
     create_sounds(connection, known="kept.sound")

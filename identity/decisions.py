@@ -177,6 +177,10 @@ def load_decisions(connection: duckdb.DuckDBPyConnection, folder: Path, delivere
                     SELECT 1 FROM decided.decision AS later WHERE later.revokes = d.decision_id)
                 QUALIFY row_number() OVER (PARTITION BY least(mention_key_l, mention_key_r),
                                            greatest(mention_key_l, mention_key_r) ORDER BY sequence DESC) = 1
+            ),
+            named AS MATERIALIZED (
+                SELECT mention_key, name, id_no, birth_date FROM {delivered}
+                WHERE mention_key IN (SELECT mention_key_l FROM standing UNION SELECT mention_key_r FROM standing)
             )
             SELECT s.sequence, s.decision_id, s.mention_key_l, s.mention_key_r, s.verdict,
                    {mention_id("l.mention_key")} AS mention_l, {mention_id("r.mention_key")} AS mention_r,
@@ -184,8 +188,8 @@ def load_decisions(connection: duckdb.DuckDBPyConnection, folder: Path, delivere
                         WHEN {_print("l")} <> s.print_l OR {_print("r")} <> s.print_r THEN 'a record has changed since'
                    END AS trouble
             FROM standing AS s
-            LEFT JOIN {delivered} AS l ON l.mention_key = s.mention_key_l
-            LEFT JOIN {delivered} AS r ON r.mention_key = s.mention_key_r;
+            LEFT JOIN named AS l ON l.mention_key = s.mention_key_l
+            LEFT JOIN named AS r ON r.mention_key = s.mention_key_r;
             CREATE OR REPLACE TABLE decisions AS
             SELECT sequence, decision_id, verdict, mention_l, mention_r FROM decision_reports
             WHERE trouble IS NULL AND verdict IN ('{LINK}', '{NON_LINK}')

@@ -11,11 +11,9 @@ import duckdb
 
 from identity import blocking, score, thresholds
 from identity.changes import load_wanted
-from identity.citizen_id import create_candidates
 from identity.cluster import Partition
 from identity.clustering import cluster_nodes, create_edges
 from identity.constraints import create_cannot_links
-from identity.content_id import mention_id
 from identity.kept import DECIDED_ROWS, LINK_ROWS, SCORED_ROWS, every_block
 from identity.links import without_joined
 from identity.lives import create_lives
@@ -40,15 +38,17 @@ def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         f"""
         CREATE OR REPLACE TEMP TABLE derived AS
         SELECT node FROM touched_nodes UNION SELECT node FROM beside_changed UNION SELECT node FROM reclassed;
+        CREATE OR REPLACE TEMP TABLE derived_before AS
+        SELECT * FROM nodes_before
+        UNION ALL SELECT * FROM kept.node SEMI JOIN derived USING (node) ANTI JOIN touched_nodes USING (node);
         -- Of whose members nobody changed the profile stands.
-        INSERT INTO profiles BY NAME
-        SELECT {columns} FROM kept.node SEMI JOIN derived USING (node) ANTI JOIN touched_nodes USING (node);
+        INSERT INTO profiles BY NAME SELECT {columns} FROM derived_before ANTI JOIN touched_nodes USING (node);
         INSERT INTO sounds BY NAME
         SELECT * FROM kept.sound SEMI JOIN profiles USING (name) ANTI JOIN sounds USING (name);
         DELETE FROM kin_lists
         WHERE node NOT IN (SELECT node FROM touched_nodes UNION SELECT node FROM beside_changed);
         INSERT INTO kin_lists BY NAME
-        SELECT node, kin, kin_sounds FROM kept.node SEMI JOIN reclassed USING (node)
+        SELECT node, kin, kin_sounds FROM derived_before SEMI JOIN reclassed USING (node)
         ANTI JOIN touched_nodes USING (node) ANTI JOIN beside_changed USING (node)
         """
     )
@@ -60,9 +60,9 @@ def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         f"""
         CREATE OR REPLACE TEMP TABLE dirty AS
         SELECT DISTINCT node FROM (
-            (SELECT {read} FROM nodes EXCEPT SELECT {read} FROM kept.node SEMI JOIN derived USING (node))
+            (SELECT {read} FROM nodes EXCEPT SELECT {read} FROM derived_before)
             UNION ALL
-            (SELECT {read} FROM kept.node SEMI JOIN derived USING (node) EXCEPT SELECT {read} FROM nodes)
+            (SELECT {read} FROM derived_before EXCEPT SELECT {read} FROM nodes)
         )
         """
     )
@@ -134,7 +134,7 @@ def _classify(connection: duckdb.DuckDBPyConnection) -> None:
             known AS (
                 SELECT item, bool_or(list_contains(rare, item)) AS is_rare
                 FROM (SELECT unnest({column}) AS item, rare_{column} AS rare
-                      FROM kept.node SEMI JOIN derived USING (node))
+                      FROM derived_before)
                 GROUP BY item
             )
             SELECT node, list_sort(list(item)) AS rare_{column}
@@ -168,19 +168,20 @@ def propose_pairs(connection: duckdb.DuckDBPyConnection) -> None:
         )
         SELECT rule, block FROM sizes
         WHERE (before <= CASE rule {limits} END) <> (after <= CASE rule {limits} END);
-        CREATE OR REPLACE TEMP TABLE repaired AS
-        SELECT node FROM dirty
-        UNION SELECT node FROM blocks_before SEMI JOIN turned USING (rule, block);
-        CREATE OR REPLACE TEMP TABLE blocks_theirs AS
-        SELECT rule, block, node, asks FROM kept.block SEMI JOIN repaired USING (node) ANTI JOIN dirty USING (node)
-        UNION ALL FROM blocks_new;
+        CREATE OR REPLACE TEMP TABLE beyond AS
+        SELECT DISTINCT node FROM blocks_before SEMI JOIN turned USING (rule, block) ANTI JOIN dirty USING (node);
+        CREATE OR REPLACE TEMP TABLE repaired AS SELECT node FROM dirty UNION ALL SELECT node FROM beyond;
+        CREATE OR REPLACE TEMP TABLE blocks_beyond AS SELECT * FROM kept.block SEMI JOIN beyond USING (node);
+        CREATE OR REPLACE TEMP TABLE blocks_theirs AS FROM blocks_new UNION ALL FROM blocks_beyond;
         CREATE OR REPLACE TEMP TABLE blocks_asked AS
-        WITH theirs AS (SELECT DISTINCT rule, block FROM blocks_theirs),
-        members AS (
-            SELECT * FROM kept.block SEMI JOIN theirs USING (rule, block) ANTI JOIN dirty USING (node)
+        WITH members AS (
+            SELECT * FROM blocks_before ANTI JOIN dirty USING (node)
+            UNION ALL
+            SELECT * FROM kept.block SEMI JOIN (SELECT DISTINCT rule, block FROM blocks_beyond) USING (rule, block)
+            ANTI JOIN blocks_touched USING (rule, block)
             UNION ALL FROM blocks_new
         )
-        SELECT * FROM members QUALIFY count(*) OVER (PARTITION BY rule, block) <= CASE rule {limits} END;
+        SELECT * FROM members QUALIFY count(*) OVER (PARTITION BY rule, block) <= CASE rule {limits} END
         """
     )
     blocking.create_block_pairs(connection)
@@ -297,35 +298,44 @@ def cluster_affected(connection: duckdb.DuckDBPyConnection) -> Partition:
     return cluster_nodes(connection, "(SELECT * FROM nodes SEMI JOIN affected USING (node))")
 
 
-def find_contested(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Add to ``affected`` the clusters that have a claim to an id to which an affected cluster has one; say if any.
+def find_contested(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add to ``affected`` whoever has a claim to an id to which an affected mention or number has one, and so on.
 
-    Needs the ledger. An id goes to its best claim, so all who claim it must be looked at together.
+    Needs the ledger. An id goes to its best claim, so all who may claim it are clustered together; a few too many do no
+    harm. A mention claims the id it had last and the first it ever had; a number, the one under which it was known.
     """
-    create_candidates(connection)
     connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE claimed AS SELECT DISTINCT citizen_id FROM candidates;
-        CREATE OR REPLACE TEMP TABLE contested_clusters AS
-        SELECT cluster FROM kept.citizen SEMI JOIN claimed USING (citizen_id)
-        UNION
-        SELECT cluster FROM kept.citizen SEMI JOIN
-            (SELECT number_print FROM ledger.citizen SEMI JOIN claimed USING (citizen_id)) USING (number_print)
-        UNION
-        SELECT cluster FROM kept.link SEMI JOIN
-            (SELECT {mention_id("mention_key")} AS mention FROM ledger.member
-             WHERE origin_id IN (SELECT citizen_id FROM claimed)) USING (mention)
+        """
+        CREATE OR REPLACE TEMP TABLE claimed AS
+        SELECT c.citizen_id FROM ledger.citizen AS c JOIN (
+            SELECT md5((SELECT fingerprint_key FROM ledger.secret) || number) AS number_print
+            FROM nodes SEMI JOIN dirty USING (node) WHERE number IS NOT NULL
+        ) USING (number_print)
         """
     )
-    added = connection.execute(
-        """
-        INSERT INTO affected
-        SELECT DISTINCT node FROM kept.node_cluster SEMI JOIN contested_clusters USING (cluster)
-        ANTI JOIN affected USING (node)
-        """
-    ).fetchall()[0][0]
-    spread(connection)
-    return bool(added)
+    grown = True
+    while grown:
+        connection.execute(
+            """
+            INSERT INTO claimed
+            SELECT unnest([citizen_id, origin_id]) FROM kept.link SEMI JOIN
+                (SELECT mention FROM kept.mention SEMI JOIN affected USING (node)) USING (mention);
+            CREATE OR REPLACE TEMP TABLE claiming AS
+            SELECT DISTINCT cluster FROM kept.link
+            WHERE citizen_id IN (SELECT citizen_id FROM claimed) OR origin_id IN (SELECT citizen_id FROM claimed)
+            UNION
+            SELECT cluster FROM kept.citizen SEMI JOIN (
+                SELECT number_print FROM ledger.citizen SEMI JOIN claimed USING (citizen_id)) USING (number_print)
+            """
+        )
+        grown = connection.execute(
+            """
+            INSERT INTO affected
+            SELECT DISTINCT node FROM kept.node_cluster SEMI JOIN claiming USING (cluster)
+            ANTI JOIN affected USING (node)
+            """
+        ).fetchall()[0][0]
+        spread(connection)
 
 
 def relink(connection: duckdb.DuckDBPyConnection) -> None:

@@ -23,20 +23,15 @@ from identity.nodes import company_id
 KEPT_FILE = "kept.duckdb"
 
 # One row per mention: what tells whether it changed, whom it stands beside, and where it was put.
-_MENTION = f"""
-    SELECT m.mention, m.mention_key, m.row_hash, CASE WHEN m.id_no IS NOT NULL THEN hash(m.id_no) END AS number,
-           {company_id("r", "m.record_key")} AS record, {company_id("h", "m.household_key")} AS household,
-           m.name, m.is_withdrawn
+COMPANY_KEYS = f"""
+    CASE WHEN m.id_no IS NOT NULL THEN hash(m.id_no) END AS number,
+    {company_id("r", "m.record_key")} AS record, {company_id("h", "m.household_key")} AS household
 """
 MENTION_ROWS = f"""
-    {_MENTION}, l.reason AS claim, p.kind, o.kind AS node_kind, o.reason, o.node
+    SELECT m.mention, m.mention_key, m.row_hash, {COMPANY_KEYS}, m.name, m.is_withdrawn,
+           l.reason AS claim, p.kind, o.kind AS node_kind, o.reason, o.node
     FROM mentions AS m LEFT JOIN number_links AS l USING (mention)
     LEFT JOIN node_members AS p USING (mention) LEFT JOIN node_of AS o USING (mention)
-"""
-UNPLACED_ROWS = f"""
-    {_MENTION}, NULL::VARCHAR AS claim, NULL::VARCHAR AS kind, NULL::VARCHAR AS node_kind, NULL::VARCHAR AS reason,
-           NULL::BIGINT AS node
-    FROM mentions AS m
 """
 _MEASURES = ", ".join(f"gamma_{c.name}, weight_{c.name}" for c in comparisons.COMPARISONS)
 SCORED_ROWS = f"""
@@ -45,8 +40,11 @@ SCORED_ROWS = f"""
     FROM scored_pairs JOIN pairs USING (left_node, right_node)
     JOIN nodes AS l ON l.node = left_node JOIN nodes AS r ON r.node = right_node
 """
+# Of a mention whose first citizen id is not the one it has now, that one is kept too: it has a claim to both.
 LINK_ROWS = """
-    SELECT mention, mention_key, cluster, citizen_id, link_method, match_weight, is_certain, reason FROM links
+    SELECT mention, l.mention_key, cluster, l.citizen_id, nullif(m.origin_id, l.citizen_id) AS origin_id, link_method,
+           match_weight, is_certain, reason
+    FROM links AS l LEFT JOIN member_now AS m ON m.mention_key = l.mention_key
 """
 DECIDED_ROWS = "SELECT DISTINCT unnest([mention_l, mention_r]) AS mention FROM decisions"
 
@@ -83,6 +81,7 @@ def open_kept(connection: duckdb.DuckDBPyConnection, folder: Path, standing: Sta
     """Attach what was kept as ``kept`` and say whether it stands; nothing is attached if not.
 
     A file that cannot be read is what a broken machine leaves, or another version of the engine: it does not stand.
+    After an error the connection is of no use any more, and nothing is detached.
     """
     file, stands = folder / KEPT_FILE, False
     if file.exists():
@@ -92,10 +91,8 @@ def open_kept(connection: duckdb.DuckDBPyConnection, folder: Path, standing: Sta
             stands = found == [(standing.fingerprint, standing.token)]
         except duckdb.Error:
             stands = False
-    try:
-        yield stands
-    finally:
-        connection.execute("DETACH DATABASE IF EXISTS kept")
+    yield stands
+    connection.execute("DETACH DATABASE IF EXISTS kept")
 
 
 @contextlib.contextmanager
@@ -105,10 +102,8 @@ def keep_anew(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[N
     fresh.unlink(missing_ok=True)
     Path(f"{fresh}.wal").unlink(missing_ok=True)
     connection.execute(f"ATTACH '{_quoted(fresh)}' AS kept")
-    try:
-        yield
-    finally:
-        connection.execute("DETACH kept")
+    yield
+    connection.execute("DETACH kept")
     Path(f"{file}.wal").unlink(missing_ok=True)
     os.replace(fresh, file)
 
@@ -140,6 +135,11 @@ def keep_all(connection: duckdb.DuckDBPyConnection, standing: Standing, token: s
     for place, rule in enumerate(blocking.RULES):
         connection.execute(f"INSERT INTO kept.block {block_rows('nodes', place, rule)}")
     connection.execute("COMMIT")
+
+
+def write_fast(connection: duckdb.DuckDBPyConnection) -> None:
+    """From here on, compress no text: finding out how takes three times as long as writing it, for one day's use."""
+    connection.execute("SET disabled_compression_methods = 'fsst,dict_fsst,zstd,dictionary'")
 
 
 def publish(connection: duckdb.DuckDBPyConnection) -> None:

@@ -149,12 +149,12 @@ class _Run:
         delta.score_changed(connection, self.parameters)
         self.clock.done()
         delta.find_affected(connection)
+        with open_ledger(connection, self.folder):
+            delta.find_contested(connection)
         partition = delta.cluster_affected(connection)
         self.clock.done()
+        delta.relink(connection)
         with open_ledger(connection, self.folder):
-            while delta.find_contested(connection):
-                partition = delta.cluster_affected(connection)
-            delta.relink(connection)
             ids = assign_ids(connection, self.run_id, self.token, "in_scope")
         self.clock.done()
         delta.bring_neighbours(connection)
@@ -166,6 +166,7 @@ class _Run:
 
     def _conclude(self, partition: Partition) -> None:
         """Say of every mention, citizen and undecided pair that was looked at what became of it."""
+        kept.write_fast(self.connection)
         links.create_links(self.connection)
         links.create_citizens(self.connection)
         links.create_review(self.connection, partition)
