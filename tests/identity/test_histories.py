@@ -1,7 +1,7 @@
 """Whatever the order in which mentions arrive, are corrected and go: one partition, ids that stay, decisions that hold.
 
 A history is a number of days; each day hands over all mentions known by then, in any order of rows, and is resolved in
-the same home.
+the same home, from what the day before kept; every day must say what a full run says.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from invented_mentions import Book, invent_town, partition, read_links
+from same_as_anew import resolve_both_ways
 
 from identity.decisions import record, revoke
-from identity.resolve import resolve
 from warehouse.duck import connect
 from warehouse.home import Home
 
@@ -39,7 +39,7 @@ class History:
         self.draw.shuffle(shuffled)
         Book(shuffled).write(self.work_file)
         self.runs += 1
-        self.result = resolve(self.work_file, self.home, f"run-{self.runs}")
+        self.result = resolve_both_ways(self.work_file, self.home, f"run-{self.runs}")
         return read_links(self.work_file)
 
     def live_through(self, days: int) -> None:

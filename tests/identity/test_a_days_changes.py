@@ -1,0 +1,103 @@
+"""What a run keeps for the next: used when it stands, worked out anew when it does not, and always with one result."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from invented_mentions import Book, invent_town, read_links
+from same_as_anew import resolve_both_ways
+
+from identity.kept import KEPT_FILE
+from identity.model import Parameters
+from identity.resolve import ResolveResult, resolve
+from warehouse.duck import connect
+from warehouse.home import Home
+
+
+class Town:
+    """A town of invented families in one home, with a work file a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.work_file = Home(folder / "home"), folder / "work.duckdb"
+        self.rows = invent_town(5, families=8).rows
+        self.runs = 0
+
+    def run(self) -> ResolveResult:
+        Book([dict(row) for row in self.rows]).write(self.work_file)
+        self.runs += 1
+        return resolve_both_ways(self.work_file, self.home, f"run-{self.runs}")
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Town:
+    """A town after its first run."""
+    found = Town(tmp_path)
+    assert found.run().changed is None
+    return found
+
+
+def test_a_day_without_changes_changes_nothing(town: Town) -> None:
+    before = read_links(town.work_file)
+    assert town.run().changed == 0
+    assert read_links(town.work_file) == before
+
+
+def test_what_comes_changes_and_goes_is_all_that_is_looked_at(town: Town) -> None:
+    gone, corrected = town.rows[3]["mention_key"], town.rows[10]["mention_key"]
+    town.rows = [
+        row | {"name": "欧" + row["name"][1:]} if row["mention_key"] == corrected else row
+        for row in town.rows
+        if row["mention_key"] != gone
+    ]
+    newcomers = [row | {"mention_key": f"new/{row['mention_key']}", "record_key": f"new/{row['record_key']}"}
+                 for row in invent_town(6, families=1).rows]  # fmt: skip
+    town.rows += newcomers
+    assert town.run().changed == 2 + len(newcomers)
+    links = read_links(town.work_file)
+    assert gone not in links
+    assert {row["mention_key"] for row in newcomers} <= set(links)
+
+
+def test_a_town_may_empty_and_fill_again(town: Town) -> None:
+    everybody, before = town.rows, read_links(town.work_file)
+    town.rows = everybody[:1]
+    assert town.run().citizens <= 1
+    town.rows = everybody
+    result = town.run()
+    assert result.changed == len(everybody) - 1
+    assert read_links(town.work_file) == before, "who comes back has the ids of before"
+
+
+@pytest.mark.parametrize("spoil", ["deleted", "cut off", "not a database"])
+def test_what_was_kept_may_be_lost(town: Town, spoil: str) -> None:
+    before, kept = read_links(town.work_file), town.home.identity / KEPT_FILE
+    if spoil == "deleted":
+        kept.unlink()
+    else:
+        kept.write_bytes(kept.read_bytes()[:5000] if spoil == "cut off" else b"nothing of use")
+    assert town.run().changed is None
+    assert read_links(town.work_file) == before
+    assert town.run().changed == 0
+
+
+def test_a_run_killed_after_the_ledger_and_before_what_it_keeps_is_worked_out_anew(town: Town) -> None:
+    kept = town.home.identity / KEPT_FILE
+    as_before = kept.read_bytes()
+    town.rows = town.rows[5:]
+    town.run()
+    after = read_links(town.work_file)
+    kept.write_bytes(as_before)
+    assert town.run().changed is None
+    assert read_links(town.work_file) == after
+
+
+def test_other_parameters_and_other_rules_are_worked_out_anew(town: Town) -> None:
+    newest = Parameters.latest()
+    other = dataclasses.replace(newest, trained_on="another city")
+    assert resolve(town.work_file, town.home, "run-2", parameters=other).changed is None
+    with connect(town.home.identity / KEPT_FILE) as connection:
+        connection.execute("UPDATE standing SET fingerprint = 'of other rules'")
+    assert resolve(town.work_file, town.home, "run-3", parameters=other).changed is None
+    assert resolve(town.work_file, town.home, "run-4", parameters=other).changed == 0
