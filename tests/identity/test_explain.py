@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from invented_mentions import Book, Person, invent_town
 
-from identity import claims, constraints, decisions, resolve, sentences
+from identity import claims, constraints, decisions, links, resolve, sentences
 from identity.comparisons import COMPARISONS
 from identity.explain import ONE, TWO, UNRESOLVED, Explanation, SubjectUnknown, explain
 from identity.explain_page import render_page
@@ -256,7 +256,7 @@ def test_a_neighbourhood_rebuilds_the_very_nodes_of_the_run(tmp_path: Path) -> N
 
 def test_every_reason_and_level_has_words_in_both_languages() -> None:
     given = set()
-    for module in (claims, decisions, resolve):
+    for module in (claims, decisions, links):
         text = Path(str(module.__file__)).read_text(encoding="utf-8")
         given |= set(re.findall(r"'((?:id\+|disowned:|conflict:)\w+)'", text))
         given |= set(re.findall(r"(?:THEN|ELSE) '([a-z][a-z ]+ [a-z ]+)'", text))

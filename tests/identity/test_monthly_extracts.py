@@ -63,8 +63,13 @@ def test_two_years_of_extracts_move_nobody_without_a_cause(tmp_path: Path) -> No
 def unchanged_citizens(
     known: Rows, rows: Rows, before: dict[str, str | None], after: dict[str, str | None]
 ) -> set[str]:
-    """Mentions of citizens none of whose mentions came, went or changed, in either run."""
-    touched = {key for key in known.keys() | rows.keys() if known.get(key) != rows.get(key)}
+    """Mentions of citizens none of whose mentions came, went or changed, in either run, nor any under their numbers.
+
+    Whose number it is may be decided by a record of another person who states it.
+    """
+    changed = {key for key in known.keys() | rows.keys() if known.get(key) != rows.get(key)}
+    numbers = {row["id_no"] for key in changed for row in (known.get(key), rows.get(key)) if row and row.get("id_no")}
+    touched = changed | {key for every in (known, rows) for key, row in every.items() if row.get("id_no") in numbers}
     restless = {before.get(key) for key in touched} | {after.get(key) for key in touched}
     return {
         key
