@@ -22,8 +22,8 @@ class CandidateUnusable(RuntimeError):
 class Difference:
     """The pending change of one published table: everything needed to apply it inside a transaction.
 
-    ``gone`` and ``fresh`` name temporary tables with the row numbers to delete from the lake's table and to insert from
-    the candidate; without them every candidate row is new.
+    ``gone`` names a temporary table with the row numbers to delete from the lake's table, ``fresh`` one that holds the
+    rows to insert (a candidate may be a view, whose rows have no numbers); without them every candidate row is new.
     """
 
     room: Room
@@ -48,12 +48,11 @@ class Difference:
         if self.deleted:
             connection.execute(f"DELETE FROM {self.target} WHERE rowid IN (SELECT r FROM {self.gone})")
         if self.inserted:
-            only = f" WHERE rowid IN (SELECT r FROM {self.fresh})" if self.fresh else ""
             names = ", ".join(_name(column) for column in self.columns)
             # In the order of the key: readers that look for one citizen skip most of the files' row groups.
             connection.execute(
                 f"INSERT INTO {self.target} ({names}) SELECT {_values(self.columns, self.source_columns)}"
-                f" FROM {self.source} AS t{only} ORDER BY {', '.join(f't.{_name(c)}' for c in self.room.key)}"
+                f" FROM {self.fresh or self.source} AS t ORDER BY {', '.join(f't.{_name(c)}' for c in self.room.key)}"
             )
 
 
@@ -100,22 +99,29 @@ def _compare(
     gone: str,
     fresh: str,
 ) -> None:
-    key = [_name(column) for column in room.key]
+    keys = [f"k{i}" for i in range(len(room.key))]
+    keyed = ", ".join(f"t.{_name(column)} AS {key}" for key, column in zip(keys, room.key, strict=True))
+    place = "row_number() OVER (PARTITION BY h, k0)" if not room.has_unique_key else "1"
     # A 64-bit digest decides only between rows of one key, so that two rows taken for one are out of reach of chance.
-    for side, (relation, present) in zip(("new_rows", "old_rows"), sides, strict=True):
-        keys = ", ".join(f"t.{column} AS k{i}" for i, column in enumerate(key))
-        digest = f"SELECT rowid AS r, {keys}, hash({_values(columns, present)}) AS h FROM {relation} AS t"
-        place = "row_number() OVER (PARTITION BY h, k0)" if not room.has_unique_key else "1"
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {side} AS SELECT *, {place} AS n FROM ({digest})")
-    same = " AND ".join(["o.h = c.h", "o.n = c.n", *(f"o.k{i} IS NOT DISTINCT FROM c.k{i}" for i in range(len(key)))])
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {gone} AS SELECT r FROM old_rows AS o ANTI JOIN new_rows AS c ON {same}"
+    (source, sent), (target, held) = (
+        (side, f"{keyed}, hash({_values(columns, present)}) AS h") for side, present in sides
     )
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {fresh} AS SELECT r FROM new_rows AS c ANTI JOIN old_rows AS o ON {same}"
-    )
-    connection.execute("DROP TABLE old_rows")
-    connection.execute("DROP TABLE new_rows")
+    same_row = " AND ".join(["o.h = c.h", *(f"o.{key} IS NOT DISTINCT FROM c.{key}" for key in keys)])
+    steps = {
+        "new_rows": f"SELECT *, {place} AS n FROM (SELECT {sent} FROM {source} AS t)",
+        "old_rows": f"SELECT *, {place} AS n FROM (SELECT rowid AS r, {held} FROM {target} AS t)",
+        gone: f"SELECT r FROM old_rows AS o ANTI JOIN new_rows AS c ON {same_row} AND o.n = c.n",
+        # Rows of one digest are equal: of those in the candidate any will do, as many as the lake lacks.
+        "lacking": "SELECT c.* EXCLUDE (n), count(*) AS copies"
+        f" FROM new_rows AS c ANTI JOIN old_rows AS o ON {same_row} AND o.n = c.n GROUP BY ALL",
+        fresh: f"SELECT o.* EXCLUDE (h, {', '.join(keys)})"
+        f" FROM (SELECT t.*, {sent} FROM {source} AS t) AS o JOIN lacking AS c ON {same_row}"
+        f" QUALIFY row_number() OVER (PARTITION BY o.h, {', '.join(f'o.{key}' for key in keys)}) <= c.copies",
+    }
+    for table, rows in steps.items():
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {rows}")
+    for table in ("old_rows", "new_rows", "lacking"):
+        connection.execute(f"DROP TABLE {table}")
 
 
 def _values(columns: dict[str, str], present: frozenset[str]) -> str:

@@ -47,6 +47,7 @@ def compiled_models(target: Path) -> list[Model]:
             (target / "compiled" / "rongtong" / models[key]["original_file_path"]).read_text(encoding="utf-8"),
         )
         for key in order.static_order()
+        if models[key]["config"]["materialized"] != "ephemeral"
     ]
 
 

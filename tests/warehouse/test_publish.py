@@ -97,6 +97,34 @@ def test_equal_rows_of_a_table_without_a_key_are_counted(home: Home, publish_run
         assert connection.execute("SELECT count(*) FROM restricted.civil.finding_evidence").fetchall() == [(3,)]
 
 
+AS_VIEWS = [
+    f"ALTER TABLE golden.{table} RENAME TO stored_{table}; CREATE VIEW golden.{table} AS FROM golden.stored_{table}"
+    for table in ("benefit_months", "citizen_identifiers")
+]
+
+
+def test_a_candidate_that_is_a_view_is_published_like_a_table(home: Home, publish_run: PublishRun) -> None:
+    publish_run()
+    second = publish_run(*AS_VIEWS)
+    changed = f"FROM change_log WHERE run_id = '{second.run_id}'"
+    assert rows(home, f"SELECT sum(inserted), sum(deleted) {changed} AND table_name = 'benefit_months'") == [(0, 0)]
+    third = publish_run(
+        *AS_VIEWS,
+        "UPDATE golden.stored_benefit_months SET amount_yuan = 7 WHERE source_record_id = '510104/2025/00000003'",
+        "INSERT INTO golden.stored_citizen_identifiers SELECT * FROM golden.stored_citizen_identifiers",
+    )
+    assert rows(
+        home,
+        f"SELECT inserted, deleted FROM change_log WHERE run_id = '{third.run_id}' AND table_name = 'benefit_months'",
+    ) == [(1, 1)]
+    assert rows(home, "SELECT count(*), count(*) FILTER (amount_yuan = 7) FROM benefit_months") == [(29, 1)]
+    with lake.open_restricted(home) as connection:
+        assert connection.execute("SELECT count(*) FROM restricted.civil.citizen_identifiers").fetchall() == [(120,)]
+    publish_run(*AS_VIEWS)
+    with lake.open_restricted(home) as connection:
+        assert connection.execute("SELECT count(*) FROM restricted.civil.citizen_identifiers").fetchall() == [(60,)]
+
+
 def test_a_published_run_is_not_published_again(home: Home) -> None:
     run_id = begin_run(home, AS_OF).run_id
     work_file = build_candidate(home.work_file(run_id), run_id)

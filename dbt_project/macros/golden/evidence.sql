@@ -48,12 +48,42 @@
 {% macro duckdb__each_element(column) -%} unnest({{ column }}) {%- endmacro %}
 
 
+{# The first element of a list. #}
+{% macro first_element(column) -%} {{ return(adapter.dispatch('first_element')(column)) }} {%- endmacro %}
+
+{% macro duckdb__first_element(column) -%} {{ column }}[1] {%- endmacro %}
+
+
+{# How many elements a list has. #}
+{% macro element_count(column) -%} {{ return(adapter.dispatch('element_count')(column)) }} {%- endmacro %}
+
+{% macro duckdb__element_count(column) -%} len({{ column }}) {%- endmacro %}
+
+
+{# The smallest of several expressions, empty ones left out. #}
+{% macro least_of(expressions) -%} {{ return(adapter.dispatch('least_of')(expressions)) }} {%- endmacro %}
+
+{% macro duckdb__least_of(expressions) -%} least({{ expressions | join(', ') }}) {%- endmacro %}
+
+
+{# The largest of several expressions, empty ones left out. #}
+{% macro greatest_of(expressions) -%} {{ return(adapter.dispatch('greatest_of')(expressions)) }} {%- endmacro %}
+
+{% macro duckdb__greatest_of(expressions) -%} greatest({{ expressions | join(', ') }}) {%- endmacro %}
+
+
 {# The distinct values of a group for which a condition holds, as a sorted list (empty, never null). #}
 {% macro sorted_distinct(column, condition) -%} {{ return(adapter.dispatch('sorted_distinct')(column, condition)) }} {%- endmacro %}
 
 {% macro duckdb__sorted_distinct(column, condition) -%}
     coalesce(list_sort(list(distinct {{ column }}) filter (where {{ condition }})), [])
 {%- endmacro %}
+
+
+{# A list of one value where a condition holds, else an empty list. #}
+{% macro one_or_none(column, condition) -%} {{ return(adapter.dispatch('one_or_none')(column, condition)) }} {%- endmacro %}
+
+{% macro duckdb__one_or_none(column, condition) -%} case when {{ condition }} then [{{ column }}] else [] end {%- endmacro %}
 
 
 {# A list of source records and some more of them. #}

@@ -17,8 +17,8 @@ with statements as (
 
     -- What only a void record says of birth and residence accuses no office.
     select *
-    from {{ ref('int_statements__chosen') }}
-    where attribute in ('birth_date', 'hukou_district') and not is_withdrawn
+    from {{ ref('int_statements__told') }}
+    where attribute in ('birth_date', 'hukou_district') and is_chosen and not is_withdrawn
 
 ),
 
@@ -30,20 +30,13 @@ payees as (
 
 ),
 
-certainties as (
-
-    select citizen_id, bool_or(is_certain) as is_certain from {{ source('identity', 'mention_links') }} group by citizen_id
-
-),
-
 certain_citizens as (
 
     select distinct
         coalesce(c.birth_date_by_number, c.birth_date) as birth_date, c.hukou_district, c.managing_district, c.name,
         substr(c.name, 1, 1) as surname
     from {{ ref('int_citizens__described') }} as c
-    inner join certainties as e on c.citizen_id = e.citizen_id and e.is_certain
-    where coalesce(c.birth_date_by_number, c.birth_date) is not null and c.name is not null
+    where c.has_certain_link and coalesce(c.birth_date_by_number, c.birth_date) is not null and c.name is not null
 
 ),
 
@@ -58,22 +51,12 @@ doubtful_deaths as (
 
 ),
 
-cases as (
+unpaid as (
 
-    select
-        c.citizen_id,
-        cast(null as varchar) as household_key,
-        {{ month_of(moved('c.birth_date', 'year', parameter('old_age_years'))) }} as case_from,
-        cast(null as date) as case_to,
-        0 as amount_yuan,
-        coalesce(e.is_certain, false) as is_certain,
-        {{ evidence_of(['birth', 'hukou']) }} as evidence
+    select c.citizen_id, c.birth_date, c.has_certain_link
     from {{ ref('int_citizens__described') }} as c
     inner join {{ ref('districts') }} as t on c.hukou_district = t.district and t.kind = 'statutory'
-    inner join statements as birth on c.citizen_id = birth.citizen_id and birth.attribute = 'birth_date'
-    inner join statements as hukou on c.citizen_id = hukou.citizen_id and hukou.attribute = 'hukou_district'
     left join {{ ref('int_deaths__judged') }} as d on c.citizen_id = d.citizen_id
-    left join certainties as e on c.citizen_id = e.citizen_id
     where c.birth_date_precision in ('day', 'month')
         and {{ moved(moved('c.birth_date', 'year', parameter('old_age_years')), 'month', parameter('claim_months')) }} < {{ as_of() }}
         and d.citizen_id is null
@@ -93,7 +76,7 @@ cases as (
             where (n.district = c.hukou_district or n.district = c.managing_district)
                 and substr(n.name, 1, 1) = substr(c.name, 1, 1)
                 and (
-                    (n.name = c.name and (n.is_untold or not n.is_known_elsewhere or not coalesce(e.is_certain, false)))
+                    (n.name = c.name and (n.is_untold or not n.is_known_elsewhere or not c.has_certain_link))
                     or (
                         n.is_untold and length(n.name) = 3 and length(c.name) = 3
                         and (substr(n.name, 2, 1) = substr(c.name, 2, 1) or substr(n.name, 3, 1) = substr(c.name, 3, 1))
@@ -120,7 +103,7 @@ cases as (
                 )
         )
         and (
-            coalesce(e.is_certain, false)
+            c.has_certain_link
             or not exists (
                 select 1
                 from certain_citizens as k
@@ -134,6 +117,22 @@ cases as (
                     )
             )
         )
+
+),
+
+cases as (
+
+    select
+        c.citizen_id,
+        cast(null as varchar) as household_key,
+        {{ month_of(moved('c.birth_date', 'year', parameter('old_age_years'))) }} as case_from,
+        cast(null as date) as case_to,
+        0 as amount_yuan,
+        c.has_certain_link as is_certain,
+        {{ evidence_of(['birth', 'hukou']) }} as evidence
+    from unpaid as c
+    inner join statements as birth on c.citizen_id = birth.citizen_id and birth.attribute = 'birth_date'
+    inner join statements as hukou on c.citizen_id = hukou.citizen_id and hukou.attribute = 'hukou_district'
 
 )
 

@@ -15,12 +15,11 @@ with holders as (
     from {{ ref('int_mentions__unioned') }} as m
     inner join {{ source('identity', 'mention_links') }} as l on m.mention_key = l.mention_key
     inner join (
-        select m.id_no
-        from {{ ref('int_mentions__unioned') }} as m
-        inner join {{ source('identity', 'mention_links') }} as l on m.mention_key = l.mention_key
-        where m.id_no is not null and l.is_certain and not coalesce(m.is_withdrawn, false)
-        group by m.id_no
-        having min(l.citizen_id) <> max(l.citizen_id)
+        select id_no
+        from {{ ref('int_mentions__folded') }}
+        where id_no is not null and has_certain_link and not is_withdrawn
+        group by id_no
+        having min(citizen_id) <> max(citizen_id)
     ) as shared on m.id_no = shared.id_no
     where l.is_certain and l.citizen_id is not null and not coalesce(m.is_withdrawn, false)
     group by m.id_no, l.citizen_id

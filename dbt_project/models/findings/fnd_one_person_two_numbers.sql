@@ -7,32 +7,20 @@
 -- whose it is, so the lead waits for a look at the identity. Identity never joins two numbers by itself.
 -- Lawful: twins (they bear different names); a number of which a spreadsheet lost the tail. Parameters: several_records. No money is at stake by itself.
 -- Traps: namesakes married to the same person one after the other; an account lent to a namesake.
-with standing_mentions as (
-
-    select
-        l.citizen_id, l.link_method, l.is_certain, m.id_no, m.name, m.bank_account, m.certificate_id_no, m.said_on,
-        m.source_system, m.source_table, m.source_record_id
-    from {{ ref('int_mentions__unioned') }} as m
-    inner join {{ source('identity', 'mention_links') }} as l on m.mention_key = l.mention_key
-    where l.citizen_id is not null and not coalesce(m.is_withdrawn, false)
-        and (m.id_no is not null or m.bank_account is not null or m.certificate_id_no is not null)
-
-),
-
 -- The name stands in the key, so that an account lent to a whole institution does not pair all its people.
-accounts as (
+with accounts as (
 
     select distinct citizen_id, bank_account, name
-    from standing_mentions
-    where bank_account is not null and name is not null
+    from {{ ref('int_mentions__folded') }}
+    where bank_account is not null and name is not null and not is_withdrawn
 
 ),
 
 certificates as (
 
     select distinct citizen_id, certificate_id_no
-    from standing_mentions
-    where certificate_id_no is not null
+    from {{ ref('int_mentions__folded') }}
+    where certificate_id_no is not null and not is_withdrawn
 
 ),
 
@@ -69,11 +57,43 @@ suspects as (
 
 ),
 
+-- Only citizens who may be meant are looked at mention by mention.
+looked_at as (
+
+    select citizen_id from suspects
+
+    union
+
+    select citizen_id from {{ source('identity', 'mention_links') }} where link_method = 'decision'
+
+    union
+
+    select citizen_id
+    from {{ ref('int_mentions__folded') }}
+    where id_no is not null and name is not null and bank_account is not null and not is_withdrawn
+    group by citizen_id, name, bank_account
+    having min(id_no) <> max(id_no)
+
+),
+
+standing_mentions as (
+
+    select
+        l.citizen_id, l.link_method, l.is_certain, m.id_no, m.name, m.bank_account, m.said_on,
+        m.source_system, m.source_table, m.source_record_id
+    from {{ ref('int_mentions__unioned') }} as m
+    inner join {{ source('identity', 'mention_links') }} as l on m.mention_key = l.mention_key
+    where l.citizen_id in (select citizen_id from looked_at)
+        and m.id_no is not null
+        and not coalesce(m.is_withdrawn, false)
+
+),
+
 decided as (
 
     select citizen_id
     from standing_mentions
-    where id_no is not null and is_certain
+    where is_certain
     group by citizen_id
     having min(id_no) <> max(id_no) and bool_or(link_method = 'decision')
 
@@ -88,7 +108,7 @@ numbered as (
         min(said_on) as said_on,
         {{ gathered_records('m') }} as evidence
     from standing_mentions as m
-    where id_no is not null and name is not null and is_certain
+    where name is not null and is_certain
         and citizen_id in (select citizen_id from suspects union select citizen_id from decided)
     group by citizen_id, id_no, name
 
@@ -102,7 +122,7 @@ paid_under as (
         min(said_on) as said_on,
         {{ gathered_records('m') }} as evidence
     from standing_mentions as m
-    where id_no is not null and name is not null and bank_account is not null
+    where name is not null and bank_account is not null
     group by citizen_id, name, bank_account, id_no
 
 ),

@@ -6,13 +6,7 @@
 -- people claim, nor a payee whom only payments know where a certain citizen of the very name, of the age and of the
 -- district, is paid nothing: the payment is theirs.
 -- Traps: an identity number corrected later (one_person_two_numbers).
-with certain_citizens as (
-
-    select distinct citizen_id from {{ source('identity', 'mention_links') }} where is_certain and citizen_id is not null
-
-),
-
-known_payees as (
+with known_payees as (
 
     select distinct citizen_id, name, district, is_known_elsewhere
     from {{ ref('int_payees__named') }}
@@ -27,8 +21,8 @@ mistaken_payees as (
     inner join {{ ref('int_citizens__described') }} as c
         on n.name = c.name and n.citizen_id <> c.citizen_id
         and (n.district = c.hukou_district or n.district = c.managing_district)
-    inner join certain_citizens as k on c.citizen_id = k.citizen_id
     where not n.is_known_elsewhere
+        and c.has_certain_link
         and {{ moved('coalesce(c.birth_date_by_number, c.birth_date)', 'year', parameter('old_age_years')) }} <= {{ as_of() }}
         and c.citizen_id not in (select citizen_id from known_payees)
 
@@ -47,7 +41,7 @@ cases as (
     from {{ ref('int_benefit_months__expanded') }} as b
     inner join {{ ref('int_citizens__described') }} as c on b.citizen_id = c.citizen_id
     where b.benefit = 'old_age_allowance'
-        and b.citizen_id in (select citizen_id from certain_citizens)
+        and c.has_certain_link
         and b.citizen_id not in (select citizen_id from mistaken_payees)
         and b.benefit_month < {{ month_of(moved('c.birth_date_by_number', 'year', parameter('old_age_years'))) }}
 

@@ -44,12 +44,23 @@ acts as (
 
 ),
 
+-- What the records of deaths and cremations say of residence, looked up once.
+dying as (
+
+    select mention_key, hukou_district
+    from {{ ref('int_mentions__unioned') }}
+    where mention_key in (
+        select mention_key from {{ ref('int_events__unioned') }} where event_type in ('death', 'cremation')
+    )
+
+),
+
 deaths as (
 
     select d.citizen_id as person, d.death_month, coalesce(m.hukou_district, c.hukou_district) as hukou_district
     from {{ ref('int_deaths__judged') }} as d
     inner join {{ ref('int_citizens__described') }} as c on d.citizen_id = c.citizen_id
-    left join {{ ref('int_mentions__unioned') }} as m on d.mention_key = m.mention_key
+    left join dying as m on d.mention_key = m.mention_key
 
     union all
 
@@ -66,7 +77,7 @@ deaths as (
         group by mention_key
     ) as e
     left join {{ source('identity', 'mention_links') }} as l on e.mention_key = l.mention_key
-    left join {{ ref('int_mentions__unioned') }} as m on e.mention_key = m.mention_key
+    left join dying as m on e.mention_key = m.mention_key
     where l.citizen_id is null and (e.death_date is null or coalesce(e.date_precision, 'day') <> 'year')
 
 ),
@@ -75,7 +86,7 @@ cremations as (
 
     select e.event_date, m.hukou_district, e.source_system || '/' || e.source_record_id as record
     from {{ ref('int_events__unioned') }} as e
-    left join {{ ref('int_mentions__unioned') }} as m on e.mention_key = m.mention_key
+    left join dying as m on e.mention_key = m.mention_key
     where e.event_type = 'cremation' and not coalesce(e.is_withdrawn, false)
 
 ),

@@ -1,4 +1,5 @@
 -- One row per payment that counts and month that it covers: what a citizen or household received for that month.
+{{ config(materialized='view') }}
 select
     citizen_id,
     household_key,

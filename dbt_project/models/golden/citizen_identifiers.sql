@@ -1,14 +1,27 @@
 -- Restricted. One row per citizen, kind of identifier, value and source system: first and last seen.
+--
+-- A view: where a source system names a citizen in one way, its identifiers stand in one folded mention; the others are
+-- gathered in int_identifiers__gathered.
+{{ config(materialized='view') }}
+{% for relation, where in [
+    (ref('int_mentions__folded'), 'is_of_one_voice'), (ref('int_mentions__compared'), 'is_alone_in_system')
+] %}
 select
     citizen_id,
     attribute as identifier_kind,
     value as identifier_value,
     source_system,
-    min(seen_from) as seen_from,
-    max(seen_to) as seen_to,
-    max(said_on) as said_on,
-    sum(record_count) as record_count,
-    max(case when is_repaired then 1 else 0 end) = 1 as is_repaired
-from {{ ref('int_statements__gathered') }}
-where attribute in ('id_no', 'other_document_no', 'certificate_id_no', 'name', 'phone', 'address', 'bank_account')
-group by citizen_id, attribute, value, source_system
+    seen_from,
+    seen_to,
+    said_on,
+    record_count,
+    is_repaired
+from ({{ statements_in(relation, where=where) }}) as stated
+where attribute in ({{ identifier_kinds() }})
+
+union all
+{% endfor %}
+
+select
+    citizen_id, identifier_kind, identifier_value, source_system, seen_from, seen_to, said_on, record_count, is_repaired
+from {{ ref('int_identifiers__gathered') }}

@@ -1,5 +1,6 @@
 -- One row per change of a citizen's marital state that events tell: what held from when until when. The last row of a
 -- citizen is what citizens says; a citizen without a row is never_recorded.
+{{ config(materialized='view') }}
 select
     citizen_id,
     cast(place as integer) as state_number,

@@ -1,4 +1,5 @@
 -- One row per assisted household and month.
+{{ config(materialized='view') }}
 select
     household_key,
     household_month,

@@ -44,12 +44,12 @@ placed as (
         case
             when coalesce(p.is_failed, false) then 'failed'
             when c.source_record_id is not null then 'counted'
-            when s.source_record_id is null then 'reported_twice'
+            when t.source_record_id is not null then 'reported_twice'
             else 'without_month'
         end as outcome
     from {{ ref('int_payments__unioned') }} as p
-    left join {{ ref('int_payments__standing') }} as s
-        on p.source_system = s.source_system and p.source_record_id = s.source_record_id
+    left join {{ ref('int_payments__reported_twice') }} as t
+        on p.source_system = t.source_system and p.source_record_id = t.source_record_id
     left join covered as c on p.source_system = c.source_system and p.source_record_id = c.source_record_id
     left join {{ ref('int_mentions__unioned') }} as m on p.mention_key = m.mention_key
     left join {{ ref('int_payment_files__unioned') }} as f on m.delivery_id = f.delivery_id

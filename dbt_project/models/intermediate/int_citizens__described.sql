@@ -1,30 +1,61 @@
 -- One row per citizen who is named by at least one mention: the chosen value of each attribute, the
 -- birth date, and the source systems that know the citizen by a record that was not withdrawn.
-with chosen as (
+{% set described = ['name', 'sex', 'birth_date', 'hukou_district', 'managing_district'] %}
+with named as (
 
     select
         citizen_id,
-        max(case when attribute = 'name' then value end) as name,
-        max(case when attribute = 'sex' then value end) as sex,
-        max(case when attribute = 'birth_date' then value end) as birth_text,
-        max(case when attribute = 'hukou_district' then value end) as hukou_district,
-        max(case when attribute = 'managing_district' then value end) as managing_district
-    from {{ ref('int_statements__chosen') }}
-    where attribute in ('name', 'sex', 'birth_date', 'hukou_district', 'managing_district')
-    group by citizen_id
+        name,
+        case when sex is not null then sex when id_no is not null then {{ sex_in('id_no') }} end as sex,
+        coalesce({{ date_text('birth_date', 'birth_date_precision') }}, {{ birth_text_in('id_no') }}) as birth_text,
+        hukou_district,
+        managing_district,
+        record_count as mention_count,
+        has_certain_link,
+        {{ one_or_none('source_system', 'not is_withdrawn') }} as source_systems
+    from {{ ref('int_mentions__folded') }}
+    where is_of_one_voice
 
-),
-
-named as (
+    union all
 
     select
-        l.citizen_id,
-        count(*) as mention_count,
-        {{ sorted_distinct('m.source_system', 'not coalesce(m.is_withdrawn, false)') }} as source_systems
-    from {{ source('identity', 'mention_links') }} as l
-    inner join {{ ref('int_mentions__unioned') }} as m on l.mention_key = m.mention_key
-    where l.citizen_id is not null
-    group by l.citizen_id
+        counted.citizen_id,
+        {%- for attribute in described %}
+        coalesce(agreed.{{ attribute }}, won.{{ attribute }}){{ ' as birth_text' if attribute == 'birth_date' }},
+        {%- endfor %}
+        counted.mention_count,
+        counted.has_certain_link,
+        counted.source_systems
+    from (
+        select
+            citizen_id,
+            sum(record_count) as mention_count,
+            max(case when has_certain_link then 1 else 0 end) = 1 as has_certain_link,
+            {{ sorted_distinct('source_system', 'not is_withdrawn') }} as source_systems
+        from {{ ref('int_mentions__folded') }}
+        where not is_of_one_voice
+        group by citizen_id
+    ) as counted
+    left join (
+        select
+            citizen_id,
+            {%- for attribute in described %}
+            max(case
+                {%- for kind in statement_kinds() if kind.attribute == attribute %} when {{ kind.mark }} then {{ kind.value }}{% endfor %} end) as {{ attribute }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from {{ ref('int_mentions__compared') }}
+        group by citizen_id
+    ) as agreed on counted.citizen_id = agreed.citizen_id
+    left join (
+        select
+            citizen_id,
+            {%- for attribute in described %}
+            max(case when attribute = '{{ attribute }}' then value end) as {{ attribute }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from {{ ref('int_statements__judged') }}
+        where is_chosen
+        group by citizen_id
+    ) as won on counted.citizen_id = won.citizen_id
 
 )
 
@@ -32,15 +63,15 @@ select
     c.citizen_id,
     c.id_no,
     c.identity_confidence,
-    chosen.name,
-    chosen.sex,
-    {{ text_date('chosen.birth_text') }} as birth_date,
-    case length(chosen.birth_text) when 10 then 'day' when 7 then 'month' when 4 then 'year' end as birth_date_precision,
-    {{ text_date("substr(c.id_no, 7, 4) || '-' || substr(c.id_no, 11, 2) || '-' || substr(c.id_no, 13, 2)") }} as birth_date_by_number,
-    chosen.hukou_district,
-    chosen.managing_district,
-    named.mention_count,
+    named.name,
+    named.sex,
+    {{ text_date('named.birth_text') }} as birth_date,
+    case length(named.birth_text) when 10 then 'day' when 7 then 'month' when 4 then 'year' end as birth_date_precision,
+    {{ text_date(birth_text_in('c.id_no')) }} as birth_date_by_number,
+    named.hukou_district,
+    named.managing_district,
+    cast(named.mention_count as bigint) as mention_count,
+    named.has_certain_link,
     named.source_systems
 from {{ source('identity', 'citizens') }} as c
 inner join named on c.citizen_id = named.citizen_id
-left join chosen on c.citizen_id = chosen.citizen_id

@@ -1,3 +1,3 @@
 -- One row per mention of a person in a source record, withdrawn ones too; all sources but shadow sources.
--- A table and not a view: identity and golden read it many times.
+{{ config(materialized='view') }}
 {{ union_staged('mentions') }}

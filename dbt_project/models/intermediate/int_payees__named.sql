@@ -3,12 +3,27 @@
 --
 -- district: the statutory one, also where a zone on its land pays. is_known_elsewhere: records other than payments name
 -- the citizen too; a payee whom only payments know may be anybody of the name, paid under a relative's number.
-with known_elsewhere as (
+with payment_tables as (
 
-    select distinct l.citizen_id
-    from {{ source('identity', 'mention_links') }} as l
-    inner join {{ ref('int_mentions__unioned') }} as m on l.mention_key = m.mention_key
+    select distinct source_system, source_table from {{ ref('int_payments__unioned') }}
+
+),
+
+known_elsewhere as (
+
+    select f.citizen_id
+    from {{ ref('int_mentions__folded') }} as f
+    left join payment_tables as t on f.source_system = t.source_system and f.source_table = t.source_table
+    where t.source_table is null and not f.is_withdrawn
+
+    union
+
+    -- A record of a table of payments that is no payment.
+    select l.citizen_id
+    from {{ ref('int_mentions__unioned') }} as m
+    inner join payment_tables as t on m.source_system = t.source_system and m.source_table = t.source_table
     left join {{ ref('int_payments__unioned') }} as p on m.mention_key = p.mention_key
+    inner join {{ source('identity', 'mention_links') }} as l on m.mention_key = l.mention_key
     where l.citizen_id is not null and p.mention_key is null and not coalesce(m.is_withdrawn, false)
 
 )

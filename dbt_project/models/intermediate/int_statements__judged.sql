@@ -1,7 +1,7 @@
--- One row per citizen and attribute: the chosen value, the statement that carries it, and the rule that chose it.
+-- One row per competing statement, with whether it is the chosen one of its attribute, and the rule that chose it.
 --
--- The order in which statements compete stands in macros/golden/survivorship.sql, attribute by attribute. Almost always all
--- statements of an attribute say the same value: there nothing competes, and only its carrier is looked for.
+-- The order in which statements compete stands in macros/golden/survivorship.sql, attribute by attribute. Where all
+-- statements of an attribute say the same value after all, only its carrier is looked for.
 {% set rules = survivorship() %}
 with told as (
 
@@ -14,7 +14,7 @@ with told as (
             'is_withdrawn', 'trust_place', backwards('said_on'), backwards('seen_to'), 'source_system', 'source_table',
             'source_record_id', 'role', 'origin'
         ]) }} as carrier
-    from {{ ref('int_statements__gathered') }}
+    from {{ ref('int_statements__competing') }}
     group by citizen_id, attribute
 
 ),
@@ -22,7 +22,7 @@ with told as (
 disputed as (
 
     select s.*
-    from {{ ref('int_statements__gathered') }} as s
+    from {{ ref('int_statements__competing') }} as s
     inner join told on s.citizen_id = told.citizen_id and s.attribute = told.attribute
     where not told.is_undisputed
 
@@ -119,19 +119,39 @@ carried as (
         on ranked.citizen_id = s.citizen_id and ranked.attribute = s.attribute and ranked.value = s.value
     where ranked.place = 1
 
+),
+
+chosen as (
+
+    select
+        citizen_id, attribute, value, is_tied, chosen_rule, origin,
+        source_system, source_table, role, is_withdrawn
+    from carried
+    where carrier_place = 1
+
+    union all
+
+    select
+        citizen_id, attribute, value, false as is_tied,
+        case when carrier.origin = 'identity_number' then 'identity number' else {{ survivorship_rule() }} end as chosen_rule,
+        carrier.origin, carrier.source_system, carrier.source_table, carrier.role, carrier.is_withdrawn
+    from told
+    where is_undisputed
+
 )
 
 select
-    citizen_id, attribute, value, is_tied, chosen_rule, origin,
-    source_system, source_table, source_record_id, role, is_withdrawn
-from carried
-where carrier_place = 1
-
-union all
-
-select
-    citizen_id, attribute, value, false as is_tied,
-    case when carrier.origin = 'identity_number' then 'identity number' else {{ survivorship_rule() }} end as chosen_rule,
-    carrier.origin, carrier.source_system, carrier.source_table, carrier.source_record_id, carrier.role, carrier.is_withdrawn
-from told
-where is_undisputed
+    s.*,
+    c.citizen_id is not null as is_chosen,
+    coalesce(c.is_tied, false) as is_tied,
+    c.chosen_rule
+from {{ ref('int_statements__competing') }} as s
+left join chosen as c
+    on s.citizen_id = c.citizen_id
+    and s.attribute = c.attribute
+    and s.value = c.value
+    and s.origin = c.origin
+    and s.source_system = c.source_system
+    and s.source_table = c.source_table
+    and s.role = c.role
+    and s.is_withdrawn = c.is_withdrawn
