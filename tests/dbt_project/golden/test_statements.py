@@ -85,7 +85,7 @@ def test_identifiers_are_gathered_from_all_statements(told: duckdb.DuckDBPyConne
 
 
 def test_the_chosen_statement_is_the_one_that_wins(told: duckdb.DuckDBPyConnection) -> None:
-    rows = told.execute("from told order by citizen_id, attribute").fetch_arrow_table().to_pylist()
+    rows = told.execute("from told order by citizen_id, attribute").to_arrow_table().to_pylist()
     winners = {
         key: winner(list(statements)) for key, statements in groupby(rows, key=itemgetter("citizen_id", "attribute"))
     }
