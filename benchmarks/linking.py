@@ -96,18 +96,50 @@ def door(table: str, configuration: str = "") -> dict[str, Any]:
 
 
 def engine(work_file: str) -> dict[str, Any]:
-    """Our engine for the citizen view, with the parameters that ship, from the work file's mentions to its links."""
+    """Our engine for the citizen view, with the parameters that ship, from the work file's mentions to its links.
+
+    Then a day in which one mention in a hundred came, went or says something else (``day``), in the same home.
+    """
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
-        done = resolve(Path(work_file), Home(Path(folder)), "20260101T000000-bench")
-    clock.done("linking")
-    used = _used()
-    with connect() as duck:
-        _read_work_file(duck, work_file)
+        home = Home(Path(folder))
+        done = resolve(Path(work_file), home, "20260101T000000-bench", anew=True)
+        clock.done("linking")
+        used = _used()
+        with connect() as duck:
+            _read_work_file(duck, work_file)
+            duck.execute(
+                "CREATE TABLE found AS SELECT mention_key AS key, citizen_id AS cluster"
+                " FROM work.identity.mention_links"
+            )
+            found = agreement(duck, "found")
+        change_one_in_a_hundred(Path(work_file))
+        clock.done("between")
+        day = resolve(Path(work_file), home, "20260102T000000-bench")
+        clock.done("day")
+    return {"mentions": done.mentions, **found, **clock.parts, "changed": day.changed, "steps": done.seconds,
+            "day_steps": day.seconds, **used}  # fmt: skip
+
+
+def change_one_in_a_hundred(work_file: Path) -> None:
+    """Of a thousand records take three out, misspell three, and let four be written down again as new ones."""
+    mentions, draw = "intermediate.int_mentions__unioned", "hash(record_key, 'day') % 1000"
+    with connect(work_file) as duck:
+        kind = duck.execute(
+            "SELECT table_type FROM information_schema.tables WHERE table_name = 'int_mentions__unioned'"
+        ).fetchall()
+        if kind == [("VIEW",)]:
+            duck.execute(f"CREATE TABLE intermediate.standing AS FROM {mentions}; DROP VIEW {mentions}")
+            duck.execute("ALTER TABLE intermediate.standing RENAME TO int_mentions__unioned")
         duck.execute(
-            "CREATE TABLE found AS SELECT mention_key AS key, citizen_id AS cluster FROM work.identity.mention_links"
+            f"""
+            INSERT INTO {mentions} BY NAME
+            SELECT * REPLACE ('again/' || mention_key AS mention_key, 'again/' || record_key AS record_key)
+            FROM {mentions} WHERE {draw} < 4;
+            UPDATE {mentions} SET name = '错' || substr(name, 2) WHERE {draw} BETWEEN 4 AND 6;
+            DELETE FROM {mentions} WHERE {draw} BETWEEN 7 AND 9
+            """
         )
-        return {"mentions": done.mentions, **agreement(duck, "found"), **clock.parts, **used}
 
 
 def splink_latin(table: str) -> dict[str, Any]:

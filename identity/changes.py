@@ -9,83 +9,74 @@ from __future__ import annotations
 import duckdb
 
 from identity import claims, comparisons, han
-from identity.content_id import mention_id
 from identity.decisions import create_decided_pairs
 from identity.kept import COMPANY_KEYS, MENTION_ROWS
-from identity.mention import MENTIONS, REPEATED, MentionsUnusable, row_hash, select_mentions
 from identity.nodes import create_node_members, number_nodes, stood_beside
 from identity.sound import create_sounds
 
-DELIVERED = f"work.intermediate.{MENTIONS}"
 # A larger share of changed mentions than this is cheaper to work out anew, unless it is a few.
 MAX_SHARE = 0.2
 FEW = 10_000
 
 
-def find_changes(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-    """Create ``changed`` (mention, its place in the work file if it is there) and return how many mentions there are,
-    and how many changed.
+def find_changes(connection: duckdb.DuckDBPyConnection) -> int:
+    """Create ``changed``, the mentions that came, went or say something else, and return how many there are.
 
-    Whatever a person decided about counts as changed: a decision and its taking back work on any mention.
-    Raises ``MentionsUnusable`` when a mention key is repeated.
+    Whatever a person decided about counts as changed: a decision and its taking back work on any mention. Table
+    ``mentions`` still holds everybody.
     """
     connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE seen AS
-        SELECT {mention_id("mention_key")} AS mention, rowid AS place, {row_hash()} AS row_hash, {COMPANY_KEYS}
-        FROM {DELIVERED} AS m;
+        """
         CREATE OR REPLACE TEMP TABLE changed AS
         WITH decided AS (
             SELECT mention FROM kept.decided UNION SELECT unnest([mention_l, mention_r]) FROM decisions
         )
-        SELECT mention, s.place
-        FROM seen AS s FULL JOIN (SELECT mention, row_hash FROM kept.mention) AS k USING (mention)
-        WHERE s.row_hash IS DISTINCT FROM k.row_hash OR mention IN (SELECT mention FROM decided)
+        SELECT mention
+        FROM (SELECT mention, row_hash FROM mentions) AS m
+        FULL JOIN (SELECT mention, row_hash FROM kept.mention) AS k USING (mention)
+        WHERE m.row_hash IS DISTINCT FROM k.row_hash OR mention IN (SELECT mention FROM decided)
         """
     )
-    row = connection.execute(
-        "SELECT count(*), count(DISTINCT mention), (SELECT count(DISTINCT mention) FROM changed) FROM seen"
-    ).fetchone()
-    total, distinct, changed = row or (0, 0, 0)
-    if total != distinct:
-        raise MentionsUnusable(REPEATED.format(total - distinct))
-    return int(total), int(changed)
+    row = connection.execute("SELECT count(*) FROM changed").fetchone()
+    return int(row[0]) if row else 0
 
 
 def derive_members(connection: duckdb.DuckDBPyConnection) -> None:
     """Derive again the claims and the nodes of whatever the changed mentions touch.
 
+    From here on ``everybody`` holds all mentions, and ``mentions`` those that this day needs.
+
     Creates ``members_now`` (rows as kept of mentions derived again), ``moved`` (mentions that changed or whose node or
     claim did) and ``touched_nodes`` (nodes that lost, gained or changed a member).
     """
     connection.execute(
-        """
+        f"""
+        ALTER TABLE mentions RENAME TO everybody;
+        CREATE TABLE mentions AS FROM everybody LIMIT 0;
+        CREATE OR REPLACE TEMP TABLE seen AS SELECT m.mention, {COMPANY_KEYS} FROM everybody AS m;
         CREATE OR REPLACE TEMP TABLE before AS SELECT * FROM kept.mention SEMI JOIN changed USING (mention);
         CREATE OR REPLACE TEMP TABLE fresh AS
         SELECT mention, number, record, household FROM seen SEMI JOIN changed USING (mention);
-        CREATE OR REPLACE TEMP VIEW standing_mentions AS
-        SELECT mention, number, record, household FROM seen;
         CREATE OR REPLACE TEMP TABLE changed_places AS
         SELECT record, household, number FROM before UNION SELECT record, household, number FROM fresh;
         CREATE OR REPLACE TEMP TABLE on_record AS
-        SELECT mention, number FROM standing_mentions WHERE record IN (SELECT record FROM changed_places);
+        SELECT mention, number FROM seen WHERE record IN (SELECT record FROM changed_places);
         CREATE OR REPLACE TEMP TABLE touched_numbers AS
         SELECT number FROM changed_places WHERE number IS NOT NULL
         UNION SELECT number FROM on_record WHERE number IS NOT NULL
-        UNION SELECT number FROM standing_mentions
+        UNION SELECT number FROM seen
         WHERE household IN (SELECT household FROM changed_places) AND number IS NOT NULL;
         CREATE OR REPLACE TEMP TABLE again AS
-        SELECT mention, record, household FROM standing_mentions
+        SELECT mention, record, household FROM seen
         WHERE number IN (SELECT number FROM touched_numbers) OR mention IN (SELECT mention FROM fresh)
            OR mention IN (SELECT mention FROM on_record);
         CREATE OR REPLACE TEMP TABLE wanted AS
         SELECT mention FROM again
-        UNION SELECT mention FROM standing_mentions WHERE record IN (SELECT record FROM again)
-        UNION SELECT mention FROM standing_mentions
+        UNION SELECT mention FROM seen WHERE record IN (SELECT record FROM again)
+        UNION SELECT mention FROM seen
         WHERE household IN (SELECT household FROM again WHERE household IS NOT NULL)
         """
     )
-    connection.execute(f"CREATE OR REPLACE TABLE mentions AS {select_mentions(f'(SELECT * FROM {DELIVERED} LIMIT 0)')}")
     load_wanted(connection)
     han.create_macros(connection)
     create_sounds(connection, known="kept.sound")
@@ -117,11 +108,9 @@ def derive_members(connection: duckdb.DuckDBPyConnection) -> None:
 def load_wanted(connection: duckdb.DuckDBPyConnection) -> None:
     """Add to ``mentions`` the rows of ``wanted`` that are not there yet."""
     connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE missing AS
-        SELECT place FROM seen SEMI JOIN wanted USING (mention) ANTI JOIN mentions USING (mention);
-        INSERT INTO mentions BY NAME
-        {select_mentions(f"(SELECT * FROM {DELIVERED} WHERE rowid IN (SELECT place FROM missing))")}
+        """
+        CREATE OR REPLACE TEMP TABLE missing AS SELECT mention FROM wanted ANTI JOIN mentions USING (mention);
+        INSERT INTO mentions BY NAME SELECT * FROM everybody SEMI JOIN missing USING (mention)
         """
     )
 

@@ -23,8 +23,12 @@ class MentionsUnusable(RuntimeError):
     """The mentions of the work file cannot be linked; the message says why and what to mend."""
 
 
-def require_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
-    """Raise ``MentionsUnusable`` when ``catalog`` has no mentions or they lack a column that identity needs."""
+def read_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
+    """Copy the mentions of ``catalog`` into table ``mentions`` and return how many there are.
+
+    ``mention`` is a number made of the key, ``row_hash`` a hash of all that identity reads.
+    Raises ``MentionsUnusable`` when the table is missing, lacks a column, or repeats a mention key.
+    """
     found = {
         row[0]
         for row in connection.execute(
@@ -41,24 +45,9 @@ def require_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> Non
         raise MentionsUnusable(
             f"identity: intermediate.int_mentions__unioned lacks {', '.join(missing)}; build it from shape mentions."
         )
-
-
-def read_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
-    """Copy the mentions of ``catalog`` into table ``mentions`` and return how many there are.
-
-    Raises ``MentionsUnusable`` when the table is missing, lacks a column, or repeats a mention key.
-    """
-    require_mentions(connection, catalog)
-    connection.execute(f"CREATE OR REPLACE TABLE mentions AS {select_mentions(f'{catalog}.intermediate.{MENTIONS}')}")
-    total, distinct = _pair(connection, "SELECT count(*), count(DISTINCT mention) FROM mentions")
-    if total != distinct:
-        raise MentionsUnusable(REPEATED.format(total - distinct))
-    return total
-
-
-def select_mentions(delivered: str) -> str:
-    """SQL: the rows of relation ``delivered`` with the columns that identity needs and what it derives of them."""
-    return f"""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TABLE mentions AS
         SELECT
             {mention_id("mention_key")} AS mention,
             * REPLACE (coalesce(is_withdrawn, false) AS is_withdrawn, nullif(name, '') AS name,
@@ -69,13 +58,14 @@ def select_mentions(delivered: str) -> str:
                  END AS number_birth,
             CASE WHEN id_no IS NOT NULL
                  THEN CASE WHEN ascii(substr(id_no, 17, 1)) % 2 = 1 THEN 'male' ELSE 'female' END END AS number_sex
-        FROM (SELECT {", ".join(NEEDED)}, {row_hash()} AS row_hash FROM {delivered})
-    """
-
-
-def row_hash() -> str:
-    """SQL: a hash of all that identity reads of a mention."""
-    return f"hash({', '.join(NEEDED)})"
+        FROM (SELECT {", ".join(NEEDED)}, hash({", ".join(NEEDED)}) AS row_hash
+              FROM {catalog}.intermediate.{MENTIONS})
+        """
+    )
+    total, distinct = _pair(connection, "SELECT count(*), count(DISTINCT mention) FROM mentions")
+    if total != distinct:
+        raise MentionsUnusable(REPEATED.format(total - distinct))
+    return total
 
 
 def _pair(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from identity.citizen_id import assign_ids, ledger_token, new_token, open_ledger
 from identity.cluster import Partition
 from identity.constraints import create_cannot_links
 from identity.lives import create_lives
-from identity.mention import read_mentions, require_mentions
+from identity.mention import read_mentions
 from identity.model import Parameters
 from identity.nodes import create_nodes
 from identity.sound import create_sounds
@@ -76,9 +76,10 @@ def resolve(
     connection = connect(temp_folder=scratch / "spill")
     try:
         connection.execute(f"ATTACH '{str(work_file).replace(chr(39), chr(39) * 2)}' AS work")
-        require_mentions(connection, "work")
-        decisions.load_decisions(connection, home.identity, changes.DELIVERED)
-        run = _Run(connection, home.identity, run_id, used, clock)
+        total = read_mentions(connection, "work")
+        decisions.load_decisions(connection, home.identity, "mentions")
+        clock.done()
+        run = _Run(connection, home.identity, run_id, used, clock, total)
         with open_ledger(connection, home.identity):
             token = ledger_token(connection)
         standing = kept.Standing.of(used, token)
@@ -96,21 +97,19 @@ def resolve(
 
 @dataclass
 class _Run:
-    """One run: its connection with the work file attached, and what it needs from step to step."""
+    """One run: its connection with the work file attached and ``mentions`` read, and what it needs at every step."""
 
     connection: duckdb.DuckDBPyConnection
     folder: Path
     run_id: str
     parameters: Parameters
     clock: _Clock
+    total: int
     token: str = field(default_factory=new_token)
 
     def anew(self, standing: kept.Standing) -> ResolveResult:
         """Work everything out, and keep it."""
         connection = self.connection
-        self.clock.start()
-        total = read_mentions(connection, "work")
-        self.clock.done()
         prepare(connection)
         self.clock.done()
         blocking.create_pairs(connection)
@@ -130,15 +129,14 @@ class _Run:
         kept.keep_all(connection, standing, self.token)
         kept.publish(connection)
         self.clock.done()
-        return self._result(total, ids, None)
+        return self._result(ids, None)
 
     def of_changes(self) -> ResolveResult | None:
         """Link what changed against what was kept; None when so much changed that all is better worked out anew."""
         connection = self.connection
-        total, changed = changes.find_changes(connection)
-        if changed > max(changes.FEW, changes.MAX_SHARE * total):
+        changed = changes.find_changes(connection)
+        if changed > max(changes.FEW, changes.MAX_SHARE * self.total):
             return None
-        self.clock.done()
         changes.derive_members(connection)
         changes.place_members(connection)
         changes.find_changed_company(connection)
@@ -162,7 +160,7 @@ class _Run:
         delta.keep_changes(connection, self.token)
         kept.publish(connection)
         self.clock.done()
-        return self._result(total, ids, changed)
+        return self._result(ids, changed)
 
     def _conclude(self, partition: Partition) -> None:
         """Say of every mention, citizen and undecided pair that was looked at what became of it."""
@@ -171,12 +169,12 @@ class _Run:
         links.create_citizens(self.connection)
         links.create_review(self.connection, partition)
 
-    def _result(self, total: int, ids: dict[str, int], changed: int | None) -> ResolveResult:
+    def _result(self, ids: dict[str, int], changed: int | None) -> ResolveResult:
         connection = self.connection
         citizens = _count(connection, "kept.citizen")
         methods = connection.execute("SELECT link_method, count(*) FROM kept.link GROUP BY 1 ORDER BY 1").fetchall()
         return ResolveResult(
-            mentions=total,
+            mentions=self.total,
             nodes=_count(connection, "kept.node"),
             pairs=_count(connection, "kept.scored"),
             citizens=citizens,
@@ -207,10 +205,6 @@ class _Clock:
 
     def __init__(self, progress: Progress | None) -> None:
         self.progress = progress
-        self.start()
-
-    def start(self) -> None:
-        """Begin again at the first step."""
         self.seconds: dict[str, float] = {}
         self.started = time.monotonic()
 
