@@ -199,7 +199,23 @@ def _pairs(clusters: list[int], citizen_ids: list[str]) -> pa.Table:
     return pa.table({"cluster": pa.array(clusters, pa.int64()), "citizen_id": pa.array(citizen_ids, pa.string())})
 
 
+def _insert_members(is_first: bool) -> str:
+    """SQL: take the mentions that the ledger does not know into it.
+
+    The first time the key is built over all of them at once, which takes half as long as growing it.
+    """
+    insert = "INSERT INTO ledger.member BY NAME SELECT * FROM member_now ANTI JOIN ledger.member USING (mention_key)"
+    if not is_first:
+        return insert
+    return f"""
+        CREATE OR REPLACE TABLE ledger.member AS FROM ledger.member LIMIT 0;
+        {insert};
+        ALTER TABLE ledger.member ADD PRIMARY KEY (mention_key)
+    """
+
+
 def _record(connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | None, minted: int) -> dict[str, int]:
+    is_first = _count(connection, "SELECT count(*) FROM ledger.member") == 0
     in_scope = "true" if scope is None else f"mention_key IN (SELECT mention_key FROM {scope})"
     connection.execute(
         f"""
@@ -274,7 +290,7 @@ def _record(connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | Non
         WHERE n.mention_key = o.mention_key
           AND (n.citizen_id, n.origin_id, n.name_print, n.number_print)
               IS DISTINCT FROM (o.citizen_id, o.origin_id, o.name_print, o.number_print);
-        INSERT INTO ledger.member BY NAME SELECT * FROM member_now ANTI JOIN ledger.member USING (mention_key);
+        {_insert_members(is_first)};
         UPDATE ledger.member SET citizen_id = NULL
         WHERE citizen_id IS NOT NULL AND {in_scope} AND mention_key NOT IN (SELECT mention_key FROM member_now);
         CREATE OR REPLACE TEMP TABLE cluster_ids AS
