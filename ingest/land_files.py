@@ -6,10 +6,11 @@ Parts only grow: which version of a file counts, and which delivery of a re-sent
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -151,49 +152,69 @@ def _land_chunk(load: Load, duck: duckdb.DuckDBPyConnection, chunk: FileChunk, s
         load.commit(part, files, list(receipts.values()))
 
 
+@dataclass
+class _LargeFile:
+    """A large file on its way: its receipt so far, files in scratch, the digests of its records, and the row above."""
+
+    part: str
+    entity: Entity
+    receipts: dict[str, Receipt]
+    digests: Digests
+    accepted: list[Path] = dataclasses.field(default_factory=list)
+    refused: list[Path] = dataclasses.field(default_factory=list)
+    above: pa.Table | None = None
+
+
 def _land_large(
     load: Load, duck: duckdb.DuckDBPyConnection, chunk: FileChunk, more: Iterator[FileChunk], seen: Counter[str]
 ) -> None:
     """Land one large file, chunk by chunk; it counts as one part, when its last row is in place."""
-    part = load.next_part()
-    (facts,) = chunk.files
-    receipts = {facts.path: _begin(load, facts, seen)}
-    ((name, _),) = chunk.tables.items()
-    entity = load.contract.entity(name)
-    accepted: list[Path] = []
-    refused: list[Path] = []
-    digests = Digests(load.folder.scratch())
-    above: pa.Table | None = None
+    (facts,), (name,) = chunk.files, chunk.tables
+    begun = {facts.path: _begin(load, facts, seen)}
+    file = _LargeFile(load.next_part(), load.contract.entity(name), begun, Digests(load.folder.scratch()))
     for rows in _rows_of(chunk, more, name):
-        rows, judged = _judge_below(load, duck, entity, _name_deliveries(rows, receipts), above, part)
-        above = _find_above(load, duck, entity, rows)
-        placed = _place_rows(judged)
-        _count_rows(placed, receipts)
-        if _holds(placed, ACCEPTED):
-            accepted.append(load.folder.scratch() / f"{part}-{name}-{len(accepted) + 1:04d}.parquet")
-            _write_accepted(placed, accepted[-1])
-            digests.add(_digest_records(duck, placed))
-        if _holds(placed, QUARANTINED):
-            refused.append(load.folder.scratch() / f"{part}-quarantine-{len(refused) + 1:04d}.parquet")
-            duck.register("waiting_now", placed.filter(pc.equal(placed["_placed"], QUARANTINED)))
-            columns = load.quarantine_columns(entity, part, load.received_at())
-            copy(duck, f"SELECT {columns} FROM waiting_now", refused[-1])
-            duck.unregister("waiting_now")
-    receipt = receipts[facts.path]
-    if entity.latest_by_record and accepted:
-        receipt = _set_aside_outdone(duck, accepted, digests.repeated(), receipt)
-    digests.close()
-    files = [(file, f"{name}/{file.name.replace(f'-{name}-', '-')}") for file in accepted]
-    waiting = [(file, f"quarantine/{file.name.replace('-quarantine-', '-')}") for file in refused]
+        _land_rows(load, duck, file, rows)
+        # The pool keeps what it has been given back, up to a quarter of the peak.
+        pa.default_memory_pool().release_unused()
+    receipt, part = file.receipts[facts.path], file.part
+    if file.entity.latest_by_record and file.accepted:
+        receipt = _set_aside_outdone(duck, file.accepted, file.digests.repeated(), receipt)
+    file.digests.close()
+    files = [(made, f"{name}/{made.name.replace(f'-{name}-', '-')}") for made in file.accepted]
+    waiting = [(made, f"quarantine/{made.name.replace('-quarantine-', '-')}") for made in file.refused]
     receipt = replace(receipt, rows_files=tuple(to for _, to in files), quarantine_files=tuple(to for _, to in waiting))
     load.commit(part, [*files, *waiting], [receipt])
+
+
+def _land_rows(load: Load, duck: duckdb.DuckDBPyConnection, file: _LargeFile, rows: pa.Table) -> None:
+    """Judge a chunk of a large file and write it to scratch; of its rows only the last stays in memory."""
+    part, name = file.part, file.entity.name
+    rows, judged = _judge_below(load, duck, file.entity, _name_deliveries(rows, file.receipts), file.above, part)
+    file.above = _find_above(load, duck, file.entity, rows)
+    placed = _place_rows(judged)
+    _count_rows(placed, file.receipts)
+    if _holds(placed, ACCEPTED):
+        file.accepted.append(load.folder.scratch() / f"{part}-{name}-{len(file.accepted) + 1:04d}.parquet")
+        _write_accepted(placed, file.accepted[-1])
+        file.digests.add(_digest_records(duck, placed))
+    if _holds(placed, QUARANTINED):
+        file.refused.append(load.folder.scratch() / f"{part}-quarantine-{len(file.refused) + 1:04d}.parquet")
+        duck.register("waiting_now", placed.filter(pc.equal(placed["_placed"], QUARANTINED)))
+        copy(
+            duck,
+            f"SELECT {load.quarantine_columns(file.entity, part, load.received_at())} FROM waiting_now",
+            file.refused[-1],
+        )
+        duck.unregister("waiting_now")
 
 
 def _rows_of(chunk: FileChunk, more: Iterator[FileChunk], name: str) -> Iterator[pa.Table]:
     """The rows of one large file, chunk by chunk; the last may hold none, only the end of a form."""
     while True:
-        if chunk.tables[name].num_rows:
-            yield chunk.tables[name]
+        # Taken out, so that a chunk that has landed is not held until the next is read.
+        if (rows := chunk.tables.pop(name)).num_rows:
+            yield rows
+        del rows
         if not chunk.continues:
             return
         chunk = next(more)
@@ -217,7 +238,8 @@ def _find_above(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, row
     duck.register("block", last_sheet)
     told = duck.execute(last_own(load.contract, entity, "block")).to_arrow_table()
     duck.unregister("block")
-    last = rows.slice(rows.num_rows - 1)
+    # A copy: a slice would hold the whole chunk.
+    last = rows.take([rows.num_rows - 1])
     for name in told.column_names:
         last = last.set_column(last.column_names.index(name), name, told[name])
     return last
