@@ -22,6 +22,8 @@ KINDS = {
     "fs": "file",
     "sftp": "sftp",
 }
+# Kind of a database → the engine's extension that reads it.
+SCANNERS = {"postgres": "postgres_scanner", "mysql": "mysql_scanner"}
 
 
 @dataclass(frozen=True)

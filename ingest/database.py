@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from ingest.connection import Connection
+from ingest.connection import SCANNERS, Connection
 from ingest.contract import Contract, Entity
 from ingest.errors import SourceError, similar_name
 from ingest.judge import quote_name, quote_text
@@ -24,8 +24,6 @@ from warehouse.duck import load_extension
 OWNER = "owner_database"
 CONNECT_SECONDS = 15
 POSTGRES_PORT, MYSQL_PORT = 5432, 3306
-# Kind of connection → the engine's extension that reads it.
-SCANNERS = {"postgres": "postgres_scanner", "mysql": "mysql_scanner"}
 # What a connection may say besides host, user and database.
 POSTGRES_OPTIONS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "options")
 MYSQL_OPTIONS = ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key")

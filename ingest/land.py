@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ingest.connection import Connection
+from ingest.connection import SCANNERS, Connection
 from ingest.contract import DATABASE, FILES, HTTP, PYTHON, ContractError
 from ingest.errors import SourceError
 from ingest.landing_folder import LandingFolder
@@ -18,6 +18,7 @@ from ingest.load import Load, read_clock
 from ingest.progress import Progress, tell_nobody
 from ingest.receipt import Receipt
 from ingest.registry import SOURCES, read_source
+from warehouse.duck import begin_check
 from warehouse.home import Home
 
 
@@ -71,8 +72,10 @@ def land(
     """
     load: Load | None = None
     try:
-        contract = read_source(source, sources)
         reached = Connection.from_uri(source, connection) if isinstance(connection, str) else connection
+        if reached.kind in SCANNERS:
+            begin_check(SCANNERS[reached.kind])
+        contract = read_source(source, sources)
         folder = LandingFolder(home, source)
         with folder.writing():
             name = folder.next_load_id()

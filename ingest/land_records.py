@@ -17,8 +17,9 @@ from typing import NoReturn
 import duckdb
 import pyarrow.parquet as pq
 
+from ingest.connection import SCANNERS
 from ingest.contract import Entity, PythonSettings
-from ingest.database import SCANNERS, SourceDatabase, SourceTable, TableChanged
+from ingest.database import SourceDatabase, SourceTable, TableChanged
 from ingest.drift import changed_types
 from ingest.errors import SourceError
 from ingest.floors import check_floor, mend_floor, vanished_too_many

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Thread
 
 import duckdb
 
@@ -18,7 +17,7 @@ from ingest.landing_folder import LandingFolder
 from ingest.progress import Progress
 from ingest.receipt import Part, Receipt
 from ingest.state import QUARANTINE, QUARANTINE_STATE, Landed
-from warehouse.duck import connect, extension_file, is_as_installed
+from warehouse.duck import connect
 
 # Landing streams: more memory would only hold what can as well be written. RONGTONG_MEMORY_LIMIT outranks it.
 LANDING_MEMORY = "2GB"
@@ -50,9 +49,6 @@ class Load:
 
     def open_duck(self, *extensions: str) -> duckdb.DuckDBPyConnection:
         """An engine for this load, with ``extensions``: in memory, spilling into the scratch folder."""
-        # Opening the engine takes as long as looking at a file of its extensions.
-        for name in extensions:
-            Thread(target=is_as_installed, args=(extension_file(name),)).start()
         duck = connect(extensions=("icu", "json", *extensions), temp_folder=self.folder.scratch())
         if "RONGTONG_MEMORY_LIMIT" not in os.environ:
             duck.execute(f"SET memory_limit = '{LANDING_MEMORY}'")

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from functools import cache
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 
 import duckdb
 
@@ -45,7 +45,7 @@ def extension_file(name: str) -> Path:
 def is_as_installed(file: Path) -> bool:
     """Whether an extension's file has the digest that the record of its wheel states; false when no record is there.
 
-    Computed once for a file. Another thread may begin it, while something else is waited for.
+    Computed once for a file; ``begin_check`` has it begun.
     """
     state = file.stat()
     with _CHECKING:
@@ -64,6 +64,18 @@ def _is_as_recorded(file: Path, *_state: int) -> bool:
     return any(
         line.startswith(stated) for record in records for line in record.read_text(encoding="utf-8").splitlines()
     )
+
+
+def begin_check(name: str) -> None:
+    """Have ``is_as_installed`` begin on an extension that ``connect`` will be asked for, in a thread of its own.
+
+    Reading a contract and opening the engine take as long. An extension that is missing is left for ``connect`` to say.
+    """
+    try:
+        file = extension_file(name)
+    except ExtensionMissing:
+        return
+    Thread(target=is_as_installed, args=(file,), name=f"check {name}").start()
 
 
 def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
