@@ -10,7 +10,7 @@ from collections import defaultdict
 import duckdb
 
 from identity.cluster import Constraints
-from identity.content_id import node_id
+from identity.content_id import content_id
 from identity.decisions import LINK, NON_LINK
 
 
@@ -35,7 +35,7 @@ def create_cannot_links(connection: duckdb.DuckDBPyConnection) -> None:
         mistaken AS (
             SELECT o.node, n.node AS owner_node, 'the number belongs to another person' AS reason
             FROM number_links AS l JOIN node_of AS o USING (mention)
-            JOIN node_numbers AS n ON n.node = {node_id("'anchor|' || l.id_no")}
+            JOIN node_numbers AS n ON n.node = {content_id("'anchor|' || l.id_no")}
             WHERE NOT starts_with(l.reason, 'id')
         )
         SELECT least(a.node, b.node) AS left_node, greatest(a.node, b.node) AS right_node, min(a.reason) AS reason

@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from identity.citizen_id import LEDGER_FILE, LedgerUnusable
-from identity.content_id import mention_id, node_id
+from identity.content_id import content_id
 
 LINK, NON_LINK, UNDECIDED, REVOKED = "link", "non-link", "undecided", "revoked"
 VERDICTS = (LINK, NON_LINK, UNDECIDED)
@@ -183,7 +183,7 @@ def load_decisions(connection: duckdb.DuckDBPyConnection, folder: Path, delivere
                 WHERE mention_key IN (SELECT mention_key_l FROM standing UNION SELECT mention_key_r FROM standing)
             )
             SELECT s.sequence, s.decision_id, s.mention_key_l, s.mention_key_r, s.verdict,
-                   {mention_id("l.mention_key")} AS mention_l, {mention_id("r.mention_key")} AS mention_r,
+                   {content_id("l.mention_key")} AS mention_l, {content_id("r.mention_key")} AS mention_r,
                    CASE WHEN l.mention_key IS NULL OR r.mention_key IS NULL THEN 'a record is gone'
                         WHEN {_print("l")} <> s.print_l OR {_print("r")} <> s.print_r THEN 'a record has changed since'
                    END AS trouble
@@ -213,7 +213,7 @@ def separate_decided(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""
         UPDATE node_members SET
-            node = {node_id("'apart|' || apart.mention_key")},
+            node = {content_id("'apart|' || apart.mention_key")},
             kind = CASE WHEN node_members.kind = 'anchor' THEN 'conflict' ELSE node_members.kind END,
             reason = CASE WHEN node_members.kind = 'anchor' THEN 'conflict:decision' ELSE node_members.reason END
         FROM (

@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 
 from identity import blocking, comparisons
+from identity.content_id import content_id
 from identity.model import Parameters
 from identity.nodes import company_id
 
@@ -24,7 +25,7 @@ KEPT_FILE = "kept.duckdb"
 
 # One row per mention: what tells whether it changed, whom it stands beside, and where it was put.
 COMPANY_KEYS = f"""
-    CASE WHEN m.id_no IS NOT NULL THEN hash(m.id_no) END AS number,
+    {content_id("m.id_no")} AS number,
     {company_id("r", "m.record_key")} AS record, {company_id("h", "m.household_key")} AS household
 """
 MENTION_ROWS = f"""

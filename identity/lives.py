@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import duckdb
 
-from identity.content_id import mention_id
+from identity.content_id import content_id
 
 # Event types of shape ``events``. An annulment is made without the person.
 ACTS_IN_PERSON = ("marriage", "divorce", "certificate_reissue")
@@ -40,7 +40,7 @@ def create_lives(connection: duckdb.DuckDBPyConnection, catalog: str, placed: st
             SELECT m.node, max(e.event_date) FILTER (e.event_type = '{DEATH}' AND e.date_precision = 'day'),
                    max(e.event_date) FILTER (e.event_type IN ({acts}))
             FROM {catalog}.intermediate.{EVENTS} AS e
-            JOIN {placed} AS m ON m.mention = {mention_id("e.mention_key")}
+            JOIN {placed} AS m ON m.mention = {content_id("e.mention_key")}
             WHERE NOT coalesce(e.is_withdrawn, false) AND NOT m.is_withdrawn
               AND e.event_type IN ('{DEATH}', {acts}) AND e.event_date IS NOT NULL
             GROUP BY m.node

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from identity.content_id import mention_id
+from identity.content_id import content_id
 
 NEEDED = (
     "mention_key", "record_key", "source_table", "role", "is_withdrawn", "name", "id_no", "damaged_id_no",
@@ -49,7 +49,7 @@ def read_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
         f"""
         CREATE OR REPLACE TABLE mentions AS
         SELECT
-            {mention_id("mention_key")} AS mention,
+            {content_id("mention_key")} AS mention,
             * REPLACE (coalesce(is_withdrawn, false) AS is_withdrawn, nullif(name, '') AS name,
                        list_sort(list_distinct(coalesce(phones, []))) AS phones),
             CASE WHEN birth_date_precision = 'day' THEN birth_date END AS birth_day,
@@ -58,7 +58,7 @@ def read_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
                  END AS number_birth,
             CASE WHEN id_no IS NOT NULL
                  THEN CASE WHEN ascii(substr(id_no, 17, 1)) % 2 = 1 THEN 'male' ELSE 'female' END END AS number_sex
-        FROM (SELECT {", ".join(NEEDED)}, hash({", ".join(NEEDED)}) AS row_hash
+        FROM (SELECT {", ".join(NEEDED)}, {content_id(f"row({', '.join(NEEDED)})::VARCHAR")} AS row_hash
               FROM {catalog}.intermediate.{MENTIONS})
         """
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from identity import thresholds
-from identity.content_id import node_id
+from identity.content_id import content_id
 from identity.decisions import create_decided_pairs, separate_decided
 from identity.han import UNREADABLE
 
@@ -74,7 +74,7 @@ def create_node_members(connection: duckdb.DuckDBPyConnection) -> None:
             LEFT JOIN named_twice AS t ON t.record_key = m.record_key AND t.name = m.name
             WHERE m.name IS NOT NULL OR l.reason = 'id+no_name'
         )
-        SELECT mention, is_withdrawn, kind, reason, {node_id(_KEY_OF_KIND)} AS node FROM keyed
+        SELECT mention, is_withdrawn, kind, reason, {content_id(_KEY_OF_KIND)} AS node FROM keyed
         """
     )
     separate_decided(connection)
@@ -184,7 +184,7 @@ def stood_beside(placed: str, record: str, household: str) -> str:
 
 def company_id(letter: str, key: str) -> str:
     """SQL: the number of a record or a household as a company of people; null without one."""
-    return f"CASE WHEN {key} IS NOT NULL THEN hash('{letter}' || {key}) END"
+    return content_id(f"'{letter}' || {key}")
 
 
 def find_kin(connection: duckdb.DuckDBPyConnection) -> None:

@@ -38,6 +38,17 @@ def town(tmp_path: Path) -> Town:
     return found
 
 
+def test_two_keys_that_the_engine_hashes_alike_are_two_mentions(tmp_path: Path) -> None:
+    keys = [
+        f"allowance/payment/{key}/payee" for key in ("510117/2025/510109202502000082", "510107/2025/510109202502000039")
+    ]
+    with connect() as connection:
+        assert connection.execute("SELECT hash(?) = hash(?)", keys).fetchone() == (True,), "no trap any more"
+    rows = [row | {"mention_key": key} for key, row in zip(keys, invent_town(5, families=1).rows, strict=False)]
+    work_file = Book(rows).write(tmp_path / "work.duckdb")
+    assert resolve(work_file, Home(tmp_path / "home"), "run-1").mentions == 2
+
+
 def test_a_day_without_changes_changes_nothing(town: Town) -> None:
     before = read_links(town.work_file)
     assert town.run().changed == 0
