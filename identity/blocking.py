@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from identity import thresholds
+from warehouse.digest import text_digest
 
 # One row per rule: the rule's name and the key of a node, null when the node has none. A rule over a list unnests it.
 _SCALAR = {
@@ -102,4 +103,4 @@ def keyed_nodes(relation: str, rule: str) -> str:
     else:
         column, key = _LISTS[rule]
         relation = f"(SELECT *, unnest({column}) AS item FROM {relation} WHERE len({column}) > 0)"
-    return f"SELECT node, hash({key}) AS block FROM {relation} WHERE {key} IS NOT NULL"
+    return f"SELECT node, {text_digest(key)} AS block FROM {relation} WHERE {key} IS NOT NULL"

@@ -15,11 +15,13 @@ class Digests:
     """Eight bytes per row, in a file without a name until the whole file is known."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by close
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it lives as long as this; __exit__ closes it
         self._count = 0
 
-    def close(self) -> None:
-        """Give the disk back."""
+    def __enter__(self) -> Digests:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def add(self, digests: np.ndarray) -> None:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from duckdb.func import PythonUDFType
 
 from ingest.contract import FILES, NOTICE, PLACEHOLDER, Contract, Entity, Field
+from warehouse.digest import digest
 
 # Excel counts days from here; its wrong leap day of 1900 lies before every date we accept as a number.
 EXCEL_EPOCH = "DATE '1899-12-30'"
@@ -436,6 +437,9 @@ def _record_id(entity: Entity) -> str:
     return " || ".join(pieces)
 
 
+_DIGESTED_AS_TEXT = ("VARCHAR", "DATE", "TIMESTAMP")
+
+
 def _row_hash(entity: Entity, types: Mapping[str, str]) -> str:
     """SQL of a digest of the row as delivered and of the rules it was judged by: a mended contract lands it anew.
 
@@ -444,7 +448,6 @@ def _row_hash(entity: Entity, types: Mapping[str, str]) -> str:
     delivers them so, and whether one is among the rows must not change the digest of the others.
     """
     raw = {quote_name("raw_" + field.name): types.get(f"raw_{field.name}") for field in entity.fields}
-    values = ", ".join(
-        f"CAST({name} AS VARCHAR)" if kind in ("DATE", "TIMESTAMP") else name for name, kind in raw.items()
-    )
-    return f"hash({quote_text(entity.judging_hash)}, {values})"
+    values = {name: f"CAST({name} AS VARCHAR)" if kind in ("DATE", "TIMESTAMP") else name for name, kind in raw.items()}
+    texts = [value for name, value in values.items() if raw[name] in _DIGESTED_AS_TEXT]
+    return digest([quote_text(entity.judging_hash), *values.values()], texts)

@@ -36,8 +36,10 @@ from ingest.judge import (
 )
 from ingest.load import Load, copy
 from ingest.receipt import ACCEPTED, IGNORED, ConservationError, Receipt
+from warehouse.digest import digest, text_digest
 
 UNKNOWN_ENTITY = "unknown"
+_RECORD_DIGEST = text_digest("_source_record_id")
 POSITION = "concat('sheet ', _sheet, ' row ', _row)"
 CARRIED = ("_district", "_month", "_kind", "_version", "_sheet", "_row", "_file", "_delivery_id")
 QUARANTINED = "quarantined"
@@ -171,15 +173,15 @@ def _land_large(
     """Land one large file, chunk by chunk; it counts as one part, when its last row is in place."""
     (facts,), (name,) = chunk.files, chunk.tables
     begun = {facts.path: _begin(load, facts, seen)}
-    file = _LargeFile(load.next_part(), load.contract.entity(name), begun, Digests(load.folder.scratch()))
-    for rows in _rows_of(chunk, more, name):
-        _land_rows(load, duck, file, rows)
-        # The pool keeps what it has been given back, up to a quarter of the peak.
-        pa.default_memory_pool().release_unused()
-    receipt, part = file.receipts[facts.path], file.part
-    if file.entity.latest_by_record and file.accepted:
-        receipt = _set_aside_outdone(duck, file.accepted, file.digests.repeated(), receipt)
-    file.digests.close()
+    with Digests(load.folder.scratch()) as digests:
+        file = _LargeFile(load.next_part(), load.contract.entity(name), begun, digests)
+        for rows in _rows_of(chunk, more, name):
+            _land_rows(load, duck, file, rows)
+            # The pool keeps what it has been given back, up to a quarter of the peak.
+            pa.default_memory_pool().release_unused()
+        receipt, part = file.receipts[facts.path], file.part
+        if file.entity.latest_by_record and file.accepted:
+            receipt = _set_aside_outdone(duck, file.accepted, digests.repeated(), receipt)
     files = [(made, f"{name}/{made.name.replace(f'-{name}-', '-')}") for made in file.accepted]
     waiting = [(made, f"quarantine/{made.name.replace('-quarantine-', '-')}") for made in file.refused]
     receipt = replace(receipt, rows_files=tuple(to for _, to in files), quarantine_files=tuple(to for _, to in waiting))
@@ -248,7 +250,7 @@ def _find_above(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, row
 def _digest_records(duck: duckdb.DuckDBPyConnection, placed: pa.Table) -> np.ndarray:
     """A digest of each accepted row's record: eight bytes that stand for it until the file is whole."""
     duck.register("placed", placed.select(["_source_record_id", "_breaches"]))
-    digests = duck.execute("SELECT hash(_source_record_id) AS same FROM placed WHERE _breaches IS NULL").fetchnumpy()
+    digests = duck.execute(f"SELECT {_RECORD_DIGEST} AS same FROM placed WHERE _breaches IS NULL").fetchnumpy()
     duck.unregister("placed")
     return np.asarray(digests["same"])
 
@@ -272,7 +274,7 @@ def _set_aside_outdone(
             SELECT filename, file_row_number, _row_hash, row_number() OVER record AS _turn,
                 first_value(_row_hash) OVER record AS _last_hash
             FROM read_parquet([{listed}], filename = true, file_row_number = true)
-            WHERE hash(_source_record_id) IN (SELECT same FROM again)
+            WHERE {_RECORD_DIGEST} IN (SELECT same FROM again)
             WINDOW record AS (PARTITION BY _source_record_id ORDER BY _sheet DESC, _row DESC)
         ) WHERE _turn > 1"""
     )
@@ -415,7 +417,7 @@ def _find_outdone(duck: duckdb.DuckDBPyConnection, judged: pa.Table) -> tuple[np
 
     Hardly any record comes twice in one file: digests find the few, so that only they are sorted.
     """
-    same = "hash(_file, _source_record_id)"
+    same = digest(["_file", "_source_record_id"], ["_source_record_id"])
     needed = judged.select(["_file", "_sheet", "_row", "_source_record_id", "_row_hash", "_breaches"])
     duck.register("judged", needed.append_column("_at", pa.array(np.arange(len(judged), dtype=np.int64))))
     found = duck.execute(

@@ -39,10 +39,12 @@ from ingest.reconcile import (
     seen_moment,
     write_tombstones,
 )
+from warehouse.digest import text_digest
 
 # The engine reserves a few times this much: it is no larger than the pages ask for.
 SMALLEST_JSON_LINE_BYTES = 1 << 20
 PYTHON_OVERLAP_DAYS = 3
+_RECORD_DIGEST = text_digest("_source_record_id")
 
 
 @dataclass(frozen=True)
@@ -432,7 +434,7 @@ def _are_distinct(duck: duckdb.DuckDBPyConnection, judged: str) -> bool:
 
     Eight bytes per row in an array, where the engine's count of different texts would hold them all.
     """
-    digests = duck.execute(f"SELECT hash(_source_record_id) AS digest FROM {judged}").fetchnumpy()["digest"]
+    digests = duck.execute(f"SELECT {_RECORD_DIGEST} AS d FROM {judged}").fetchnumpy()["d"]
     digests.sort()
     return not (digests[1:] == digests[:-1]).any()
 

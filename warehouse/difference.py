@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from warehouse.digest import digest_of_types
 from warehouse.rooms import SCHEMA, Room
 
 
@@ -104,7 +105,7 @@ def _compare(
     place = "row_number() OVER (PARTITION BY h, k0)" if not room.has_unique_key else "1"
     # A 64-bit digest decides only between rows of one key, so that two rows taken for one are out of reach of chance.
     (source, sent), (target, held) = (
-        (side, f"{keyed}, hash({_values(columns, present)}) AS h") for side, present in sides
+        (side, f"{keyed}, {digest_of_types(_values(columns, present))} AS h") for side, present in sides
     )
     same_row = " AND ".join(["o.h = c.h", *(f"o.{key} IS NOT DISTINCT FROM c.{key}" for key in keys)])
     steps = {
@@ -124,11 +125,11 @@ def _compare(
         connection.execute(f"DROP TABLE {table}")
 
 
-def _values(columns: dict[str, str], present: frozenset[str]) -> str:
-    return ", ".join(
-        f"CAST(t.{_name(column)} AS {kind})" if column in present else f"CAST(NULL AS {kind})"
+def _values(columns: dict[str, str], present: frozenset[str]) -> list[tuple[str, str]]:
+    return [
+        (f"CAST(t.{_name(column)} AS {kind})" if column in present else f"CAST(NULL AS {kind})", kind)
         for column, kind in columns.items()
-    )
+    ]
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str] | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from warehouse.digest import digest_of_types
 from warehouse.duck import connect
 from warehouse.home import Home
 from warehouse.rooms import ROOMS, Room
@@ -131,7 +132,8 @@ def _table_facts(connection: duckdb.DuckDBPyConnection, room: Room, database: st
         columns = [row[:2] for row in connection.execute(f"DESCRIBE {relation}").fetchall()]
     except duckdb.CatalogException:
         return [room.name, None]
+    row = digest_of_types([(f't."{name}"', kind) for name, kind in columns])
     # A sum, not an exclusive or: two equal rows must not cancel each other.
-    facts = connection.execute(f"SELECT count(*), sum(hash(t)::HUGEINT) FROM {relation} AS t").fetchone()
+    facts = connection.execute(f"SELECT count(*), sum({row}::HUGEINT) FROM {relation} AS t").fetchone()
     assert facts is not None
     return [room.name, columns, facts[0], str(facts[1])]

@@ -1,20 +1,11 @@
--- Every mention that staging hands over is in citizen_mentions exactly once. No key stands twice in what is handed over (a
--- test of its own), so it is enough that there are as many rows and that their keys' digests add up to the same.
-{% set key = ['source_system', 'source_table', 'source_record_id', 'role'] %}
-with handed_over as (
-
-    select count(*) as row_count, {{ digest_sum(key) }} as digests from {{ ref('int_mentions__unioned') }}
-
-),
-
-published as (
-
-    select count(*) as row_count, {{ digest_sum(key) }} as digests from {{ ref('citizen_mentions') }}
-
-)
-
-select handed_over.row_count, published.row_count as published_count
-from handed_over
-cross join published
-where handed_over.row_count <> published.row_count
-    or coalesce(handed_over.digests, 0) <> coalesce(published.digests, 0)
+-- Every mention that staging hands over is in citizen_mentions exactly once.
+select m.mention_key
+from {{ ref('int_mentions__unioned') }} as m
+left join (
+    select source_system, source_table, source_record_id, role, count(*) as row_count
+    from {{ ref('citizen_mentions') }}
+    group by source_system, source_table, source_record_id, role
+) as c
+    on m.source_system = c.source_system and m.source_table = c.source_table
+    and m.source_record_id = c.source_record_id and m.role = c.role
+where coalesce(c.row_count, 0) <> 1

@@ -6,6 +6,7 @@ import duckdb
 
 from identity.link.settings import Configuration
 from identity.link.standardise import COLUMNS
+from warehouse.digest import text_digest
 
 
 def create_nodes(connection: duckdb.DuckDBPyConnection, configuration: Configuration) -> None:
@@ -37,11 +38,12 @@ def create_pairs(connection: duckdb.DuckDBPyConnection, configuration: Configura
     )
     same_source = "AND l.source <> r.source" if configuration.unique_within_source else ""
     for rule in configuration.blocking:
+        block = text_digest(f"CAST({rule.key} AS VARCHAR)")
         connection.execute(
             f"""
             INSERT INTO block_pairs
             WITH keyed AS (
-                SELECT node, source, hash({rule.key}) AS block FROM nodes WHERE ({rule.key}) IS NOT NULL
+                SELECT node, source, {block} AS block FROM nodes WHERE ({rule.key}) IS NOT NULL
                 QUALIFY count(*) OVER (PARTITION BY block) BETWEEN 2 AND {rule.limit}
             )
             SELECT l.node, r.node, '{rule.name}' FROM keyed AS l

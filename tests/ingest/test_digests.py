@@ -19,9 +19,9 @@ DIGEST = st.one_of(st.integers(0, 20), st.integers(0, 2**64 - 1))
 def test_repeated_digests_are_found_in_shares_of_any_size(
     tmp_path_factory: pytest.TempPathFactory, blocks: list[list[int]], share: int
 ) -> None:
-    digests = Digests(Path(tmp_path_factory.getbasetemp()))
-    for block in blocks:
-        digests.add(np.array(block, np.uint64))
     every = [digest for block in blocks for digest in block]
-    assert sorted(digests.repeated(share).tolist()) == sorted({one for one in every if every.count(one) > 1})
-    digests.close()
+    with Digests(Path(tmp_path_factory.getbasetemp())) as digests:
+        for block in blocks:
+            digests.add(np.array(block, np.uint64))
+        repeated = digests.repeated(share).tolist()
+    assert sorted(repeated) == sorted({one for one in every if every.count(one) > 1})

@@ -22,9 +22,3 @@
 {% macro opaque_key(parts) -%}
     md5({% for part in parts %}coalesce(cast({{ part }} as varchar), ''){{ " || '|' || " if not loop.last }}{% endfor %})
 {%- endmacro %}
-
-
-{# The sum of a group's digests of the given columns: two groups of equal rows have equal sums, and hardly any others. #}
-{% macro digest_sum(columns) -%} {{ return(adapter.dispatch('digest_sum')(columns)) }} {%- endmacro %}
-
-{% macro duckdb__digest_sum(columns) -%} sum(cast(hash({{ columns | join(', ') }}) as hugeint)) {%- endmacro %}
