@@ -113,7 +113,7 @@ def join_founders(edges: Iterable[Edge], constraints: Constraints) -> Partition:
         left, right = result.find(a), result.find(b)
         if left == right:
             continue
-        reason = _why_apart(left, right, weight, growing, constraints)
+        reason = _why_apart(left, right, growing, constraints)
         if reason is not None:
             result.review.append((weight, a, b, reason))
             continue
@@ -158,7 +158,7 @@ def attach_weak(edges: Iterable[Edge], partition: Partition, constraints: Constr
             reason = next((forbidden[node] for node in inside if node in forbidden), None)
             if reason is None and any(are_far_apart(born, constraints.births.get(node, ())) for node in inside):
                 reason = FAR_APART
-            if reason is None and any(outlives(life, constraints.lives.get(node, _UNTOLD), edge[0]) for node in inside):
+            if reason is None and any(outlives(life, constraints.lives.get(node, _UNTOLD)) for node in inside):
                 reason = ACT_AFTER_DEATH
             if reason is None:
                 allowed.append((edge, root))
@@ -183,16 +183,11 @@ def are_far_apart(some: tuple[date, ...], others: tuple[date, ...]) -> bool:
     return bool(some and others) and not any(_is_near(a, b) for a in some for b in others)
 
 
-def outlives(some: Life, other: Life, weight: float) -> bool:
-    """The one acted in person after the other's death, or the other after the one's, and likeness of ``weight`` is too
-    little to believe it.
+def outlives(some: Life, other: Life) -> bool:
+    """The one acted in person after the other's death, or the other after the one's: evidence of likeness is no proof.
 
-    The contradiction speaks for two persons (``thresholds.ACT_AFTER_DEATH_WEIGHT``) and is weighed, for it also befalls
-    one: a record is false, or somebody acted in a dead man's name. Whoever is put together in spite of it is a finding,
-    as is a node that a sound number holds together; the others wait for a person.
+    Within one node, which a sound number holds together, it is a finding and not a matter of this rule.
     """
-    if weight + thresholds.ACT_AFTER_DEATH_WEIGHT >= thresholds.LINK_WEIGHT:
-        return False
     return any(
         died is not None and acted is not None and acted > died
         for (died, _), (_, acted) in ((some, other), (other, some))
@@ -212,13 +207,13 @@ def _is_near(a: date, b: date) -> bool:
     return a.year == b.year and (a.month, a.day) == (b.day, b.month)
 
 
-def _why_apart(left: int, right: int, weight: float, growing: _Growing, constraints: Constraints) -> str | None:
+def _why_apart(left: int, right: int, growing: _Growing, constraints: Constraints) -> str | None:
     a, b = growing.numbers.get(left), growing.numbers.get(right)
     if a is not None and b is not None and not a & b:
         return "two different sound identity numbers"
     if are_far_apart(growing.births.get(left, ()), growing.births.get(right, ())):
         return FAR_APART
-    if outlives(growing.lives.get(left, _UNTOLD), growing.lives.get(right, _UNTOLD), weight):
+    if outlives(growing.lives.get(left, _UNTOLD), growing.lives.get(right, _UNTOLD)):
         return ACT_AFTER_DEATH
     one, other = growing.inside(left), growing.inside(right)
     if len(one) > len(other):

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import duckdb
 
-from identity import blocking, score, thresholds
+from identity import blocking, rarity, score, thresholds
 from identity.changes import load_wanted
 from identity.cluster import Partition
 from identity.clustering import cluster_nodes, create_edges
 from identity.constraints import create_cannot_links
-from identity.kept import DECIDED_ROWS, LINK_ROWS, SCORED_ROWS, every_block
+from identity.kept import SCORED_ROWS, every_block
 from identity.links import without_joined
 from identity.lives import create_lives
 from identity.model import Parameters
 from identity.nodes import create_described_nodes, describe_nodes, find_kin
 
-_RARE = (("phones", thresholds.RARE_PHONE_NODES), ("addresses", thresholds.RARE_ADDRESS_NODES))
 # What of a node neither blocking, comparing nor clustering reads.
 _UNREAD = ("mention_count",)
 
@@ -32,7 +31,7 @@ def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     """
     describe_nodes(connection)
     find_kin(connection)
-    _find_changed_classes(connection)
+    rarity.find_changed_classes(connection)
     columns = ", ".join(row[0] for row in connection.execute("DESCRIBE profiles").fetchall())
     connection.execute(
         f"""
@@ -53,7 +52,7 @@ def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         """
     )
     create_described_nodes(connection)
-    _classify(connection)
+    rarity.classify(connection)
     connection.execute(f"CREATE OR REPLACE TABLE nodes AS {score.comparable_nodes()}")
     read = f"* EXCLUDE ({', '.join(_UNREAD)})"
     connection.execute(
@@ -66,83 +65,6 @@ def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         )
         """
     )
-
-
-def _find_changed_classes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``reclassed``: nodes whose name, phone or address became rare or common by what happened to others.
-
-    Creates ``name_turns`` and ``<column>_turns``: what such a thing is now, and a phone or address whose number of
-    carriers is another.
-    """
-    counted = "SELECT name, count(*) AS n FROM {} WHERE kind = 'anchor' GROUP BY name"
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE nodes_before AS SELECT * FROM kept.node SEMI JOIN touched_nodes USING (node);
-        CREATE OR REPLACE TEMP TABLE name_shifts AS
-        SELECT name, coalesce(a.n, 0) - coalesce(b.n, 0) AS shift
-        FROM ({counted.format("profiles")}) AS a FULL JOIN ({counted.format("nodes_before")}) AS b USING (name)
-        WHERE a.n IS DISTINCT FROM b.n;
-        CREATE OR REPLACE TEMP TABLE name_turns AS
-        WITH before AS (
-            SELECT name, count(k.node) AS n
-            FROM name_shifts LEFT JOIN (SELECT name, node FROM kept.node WHERE kind = 'anchor') AS k USING (name)
-            GROUP BY name
-        )
-        SELECT name, {score.name_class("n + shift")} AS name_count FROM before JOIN name_shifts USING (name)
-        WHERE {score.name_class("n")} <> {score.name_class("n + shift")};
-        CREATE OR REPLACE TEMP TABLE reclassed AS SELECT node FROM kept.node SEMI JOIN name_turns USING (name)
-        """
-    )
-    for column, limit in _RARE:
-        items = f"SELECT node, unnest({column}) AS item FROM {{}}"
-        counted = f"SELECT item, count(*) AS n FROM ({items}) GROUP BY item"
-        connection.execute(
-            f"""
-            CREATE OR REPLACE TEMP TABLE item_shifts AS
-            SELECT item, coalesce(a.n, 0) - coalesce(b.n, 0) AS shift
-            FROM ({counted.format("profiles")}) AS a FULL JOIN ({counted.format("nodes_before")}) AS b USING (item)
-            WHERE a.n IS DISTINCT FROM b.n;
-            CREATE OR REPLACE TEMP TABLE carriers AS
-            SELECT * FROM ({items.format("kept.node")}) SEMI JOIN item_shifts USING (item);
-            CREATE OR REPLACE TEMP TABLE {column}_turns AS
-            WITH before AS (
-                SELECT item, count(node) AS n FROM item_shifts LEFT JOIN carriers USING (item) GROUP BY item
-            )
-            SELECT item, n + shift <= {limit} AS is_rare, (n <= {limit}) <> (n + shift <= {limit}) AS is_turned
-            FROM before JOIN item_shifts USING (item);
-            INSERT INTO reclassed SELECT DISTINCT node FROM carriers JOIN {column}_turns USING (item) WHERE is_turned
-            """
-        )
-
-
-def _classify(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``name_counts`` and ``node_rare_<column>`` of the derived nodes: what was kept, but for the turns."""
-    connection.execute(
-        """
-        CREATE OR REPLACE TABLE name_counts AS
-        SELECT name, any_value(name_count) AS name_count
-        FROM (SELECT name, name_count FROM kept.node SEMI JOIN profiles USING (name)) ANTI JOIN name_turns USING (name)
-        GROUP BY name
-        UNION ALL SELECT name, name_count FROM name_turns
-        """
-    )
-    for column, _ in _RARE:
-        connection.execute(
-            f"""
-            CREATE OR REPLACE TABLE node_rare_{column} AS
-            WITH items AS (SELECT node, unnest({column}) AS item FROM profiles),
-            known AS (
-                SELECT item, bool_or(list_contains(rare, item)) AS is_rare
-                FROM (SELECT unnest({column}) AS item, rare_{column} AS rare
-                      FROM derived_before)
-                GROUP BY item
-            )
-            SELECT node, list_sort(list(item)) AS rare_{column}
-            FROM items LEFT JOIN {column}_turns AS t USING (item) LEFT JOIN known AS k USING (item)
-            WHERE coalesce(t.is_rare, k.is_rare)
-            GROUP BY node
-            """
-        )
 
 
 def propose_pairs(connection: duckdb.DuckDBPyConnection) -> None:
@@ -360,43 +282,6 @@ def bring_neighbours(connection: duckdb.DuckDBPyConnection) -> None:
         """
         INSERT INTO node_clusters BY NAME
         SELECT * FROM kept.node_cluster SEMI JOIN around USING (node) ANTI JOIN affected USING (node)
-        """
-    )
-
-
-def keep_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
-    """Bring what is kept up to this run, in one transaction."""
-    affected = "(SELECT node FROM affected)"
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE mentions_replaced AS
-        SELECT mention FROM changed UNION SELECT mention FROM placed;
-        CREATE OR REPLACE TEMP TABLE links_replaced AS
-        SELECT mention FROM moved UNION SELECT mention FROM relinked;
-        BEGIN;
-        DELETE FROM kept.mention WHERE mention IN (FROM mentions_replaced);
-        INSERT INTO kept.mention BY NAME FROM placed;
-        DELETE FROM kept.node WHERE node IN (FROM derived);
-        INSERT INTO kept.node BY NAME SELECT * FROM nodes SEMI JOIN derived USING (node);
-        DELETE FROM kept.block WHERE node IN (FROM dirty);
-        INSERT INTO kept.block BY NAME FROM blocks_new;
-        DELETE FROM kept.scored WHERE left_node IN (FROM repaired) OR right_node IN (FROM repaired);
-        INSERT INTO kept.scored BY NAME FROM scored_new;
-        DELETE FROM kept.edge WHERE left_node IN (FROM repaired) OR right_node IN (FROM repaired);
-        INSERT INTO kept.edge BY NAME FROM edges_new;
-        DELETE FROM kept.node_cluster WHERE node IN {affected};
-        INSERT INTO kept.node_cluster BY NAME SELECT * FROM node_clusters WHERE node IN {affected};
-        DELETE FROM kept.link WHERE mention IN (FROM links_replaced);
-        INSERT INTO kept.link BY NAME SELECT * FROM ({LINK_ROWS}) SEMI JOIN relinked USING (mention);
-        DELETE FROM kept.citizen WHERE cluster IN {affected};
-        INSERT INTO kept.citizen BY NAME FROM citizens;
-        DELETE FROM kept.review WHERE left_node IN {affected} OR right_node IN {affected};
-        INSERT INTO kept.review BY NAME FROM review;
-        CREATE OR REPLACE TABLE kept.life AS FROM lives_now;
-        INSERT INTO kept.sound BY NAME FROM sounds_new;
-        CREATE OR REPLACE TABLE kept.decided AS {DECIDED_ROWS};
-        UPDATE kept.standing SET token = '{token}';
-        COMMIT
         """
     )
 

@@ -20,6 +20,7 @@ from identity import blocking, comparisons
 from identity.content_id import content_id
 from identity.model import Parameters
 from identity.nodes import company_id
+from warehouse import digest
 
 KEPT_FILE = "kept.duckdb"
 
@@ -61,7 +62,7 @@ class Standing:
     def of(cls, parameters: Parameters, token: str | None) -> Standing:
         """Today's, with the mark that the last run left in the ledger."""
         told = hashlib.sha256(f"{duckdb.__version__}\n{parameters!r}\n".encode())
-        for file in sorted(Path(__file__).parent.glob("*.py")):
+        for file in [*sorted(Path(__file__).parent.glob("*.py")), Path(digest.__file__)]:
             told.update(file.read_bytes())
         return cls(told.hexdigest(), token)
 
@@ -136,6 +137,43 @@ def keep_all(connection: duckdb.DuckDBPyConnection, standing: Standing, token: s
     for place, rule in enumerate(blocking.RULES):
         connection.execute(f"INSERT INTO kept.block {block_rows('nodes', place, rule)}")
     connection.execute("COMMIT")
+
+
+def keep_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
+    """Bring what is kept up to this run, in one transaction."""
+    affected = "(SELECT node FROM affected)"
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE mentions_replaced AS
+        SELECT mention FROM changed UNION SELECT mention FROM placed;
+        CREATE OR REPLACE TEMP TABLE links_replaced AS
+        SELECT mention FROM moved UNION SELECT mention FROM relinked;
+        BEGIN;
+        DELETE FROM kept.mention WHERE mention IN (FROM mentions_replaced);
+        INSERT INTO kept.mention BY NAME FROM placed;
+        DELETE FROM kept.node WHERE node IN (FROM derived);
+        INSERT INTO kept.node BY NAME SELECT * FROM nodes SEMI JOIN derived USING (node);
+        DELETE FROM kept.block WHERE node IN (FROM dirty);
+        INSERT INTO kept.block BY NAME FROM blocks_new;
+        DELETE FROM kept.scored WHERE left_node IN (FROM repaired) OR right_node IN (FROM repaired);
+        INSERT INTO kept.scored BY NAME FROM scored_new;
+        DELETE FROM kept.edge WHERE left_node IN (FROM repaired) OR right_node IN (FROM repaired);
+        INSERT INTO kept.edge BY NAME FROM edges_new;
+        DELETE FROM kept.node_cluster WHERE node IN {affected};
+        INSERT INTO kept.node_cluster BY NAME SELECT * FROM node_clusters WHERE node IN {affected};
+        DELETE FROM kept.link WHERE mention IN (FROM links_replaced);
+        INSERT INTO kept.link BY NAME SELECT * FROM ({LINK_ROWS}) SEMI JOIN relinked USING (mention);
+        DELETE FROM kept.citizen WHERE cluster IN {affected};
+        INSERT INTO kept.citizen BY NAME FROM citizens;
+        DELETE FROM kept.review WHERE left_node IN {affected} OR right_node IN {affected};
+        INSERT INTO kept.review BY NAME FROM review;
+        CREATE OR REPLACE TABLE kept.life AS FROM lives_now;
+        INSERT INTO kept.sound BY NAME FROM sounds_new;
+        CREATE OR REPLACE TABLE kept.decided AS {DECIDED_ROWS};
+        UPDATE kept.standing SET token = '{token}';
+        COMMIT
+        """
+    )
 
 
 def write_fast(connection: duckdb.DuckDBPyConnection) -> None:

@@ -13,10 +13,6 @@ NEEDED = (
 )  # fmt: skip
 
 MENTIONS = "int_mentions__unioned"
-REPEATED = (
-    "identity: intermediate.int_mentions__unioned names {} mention keys more than once; a mention key names one role of"
-    " one record."
-)
 
 
 class MentionsUnusable(RuntimeError):
@@ -64,7 +60,10 @@ def read_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
     )
     total, distinct = _pair(connection, "SELECT count(*), count(DISTINCT mention) FROM mentions")
     if total != distinct:
-        raise MentionsUnusable(REPEATED.format(total - distinct))
+        raise MentionsUnusable(
+            f"identity: intermediate.int_mentions__unioned names {total - distinct} mention keys more than once; a"
+            " mention key names one role of one record."
+        )
     return total
 
 

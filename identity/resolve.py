@@ -13,6 +13,7 @@ from identity import blocking, changes, claims, clustering, comparisons, decisio
 from identity.citizen_id import assign_ids, ledger_token, new_token, open_ledger
 from identity.cluster import Partition
 from identity.constraints import create_cannot_links
+from identity.kept import keep_changes
 from identity.lives import create_lives
 from identity.mention import read_mentions
 from identity.model import Parameters
@@ -157,7 +158,7 @@ class _Run:
         self.clock.done()
         delta.bring_neighbours(connection)
         self._conclude(partition)
-        delta.keep_changes(connection, self.token)
+        keep_changes(connection, self.token)
         kept.publish(connection)
         self.clock.done()
         return self._result(ids, changed)

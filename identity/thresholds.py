@@ -8,10 +8,6 @@ LOOSE_LINK_WEIGHT = 3.0
 REVIEW_WEIGHT = 0.0
 # A name that so many records of one household or of one account repeat is somebody, number and birth date or not.
 FOUNDING_RECORDS = 3
-# What an act in person after a death takes from the likeness of the two. Of persons whose own sound number stands on
-# both records it befell 2 % in invented cities, in which it is planted; of strangers 8 %: 2 bits. Outside it is rarer
-# in one person, and calling the living dead is the worst error: declared four times as heavy.
-ACT_AFTER_DEATH_WEIGHT = -8.0
 # Two best partners nearer to each other than this are a tie: both go to review, neither is taken.
 TIE_MARGIN = 2.0
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import shutil
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from warehouse import duck
 from warehouse.duck import connect, extension_file, is_as_installed, load_extension
 from warehouse.home import PROJECT
 
@@ -31,14 +29,15 @@ def test_every_locked_wheel_is_as_installed(name: str) -> None:
 
 
 @pytest.fixture
-def another_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def another_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of an installed wheel, in which the extension is found from now on."""
     package = extension_file("excel").parents[2]
     for folder in (package, *package.parent.glob(f"{package.name}-*.dist-info")):
         shutil.copytree(folder, tmp_path / folder.name)
     file = tmp_path / extension_file("excel").relative_to(package.parent)
-    monkeypatch.setattr(duck, "extension_file", lambda name: file)
-    yield file
+    monkeypatch.syspath_prepend(tmp_path)
+    assert extension_file("excel") == file
+    return file
 
 
 def test_a_changed_file_is_refused(another_wheel: Path) -> None:

@@ -53,6 +53,14 @@ def read(connection: Connection, home: Home, layout: FileLayout) -> tuple[FileFa
     return facts, [row for chunk in chunks for table in chunk.tables.values() for row in table.to_pylist()]
 
 
+def assert_read_alike(connection: Connection, home: Home, blocks: FileLayout) -> None:
+    facts, wanted = read(connection, home, WHOLE)
+    found_facts, found = read(connection, home, blocks)
+    assert sorted(found_facts.notices) == sorted(facts.notices)
+    assert asdict(replace(found_facts, notices=())) == asdict(replace(facts, notices=()))
+    assert found == wanted
+
+
 # Lines of all the kinds that a district's form has, in any order.
 LINES = st.one_of(
     st.builds(payment, st.integers(1, 9), st.sampled_from(["700.00", "1,400.00", "0.10", "二百"])),
@@ -83,11 +91,7 @@ def test_a_file_read_in_blocks_is_the_file_read_whole(
     header = [*PAYMENT, ""] if extra else PAYMENT
     connection = drop(folder, text([header, *lines]))
     home = Home(folder / "home")
-    facts, wanted = read(connection, home, WHOLE)
-    found_facts, found = read(connection, home, in_blocks(block, rows))
-    assert sorted(found_facts.notices) == sorted(facts.notices)
-    assert asdict(replace(found_facts, notices=())) == asdict(replace(facts, notices=()))
-    assert found == wanted
+    assert_read_alike(connection, home, in_blocks(block, rows))
 
 
 def land_in(
@@ -168,11 +172,7 @@ def test_a_workbook_read_in_blocks_is_the_workbook_read_whole(
     content = workbook(*[(f"表{n}", [*title, header, *lines]) for n, lines in enumerate(sheets)])
     connection = drop(folder, content, WORKBOOK_FILE)
     home = Home(folder / "home")
-    facts, wanted = read(connection, home, WHOLE)
-    found_facts, found = read(connection, home, in_blocks(block, rows))
-    assert sorted(found_facts.notices) == sorted(facts.notices)
-    assert asdict(replace(found_facts, notices=())) == asdict(replace(facts, notices=()))
-    assert found == wanted
+    assert_read_alike(connection, home, in_blocks(block, rows))
 
 
 def test_a_large_workbook_lands_like_a_small_one_whatever_lies_across_its_blocks(tmp_path: Path) -> None:
