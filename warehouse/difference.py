@@ -50,9 +50,10 @@ class Difference:
             connection.execute(f"DELETE FROM {self.target} WHERE rowid IN (SELECT r FROM {self.gone})")
         if self.inserted:
             names = ", ".join(_name(column) for column in self.columns)
+            values = ", ".join(value for value, _ in _values(self.columns, self.source_columns))
             # In the order of the key: readers that look for one citizen skip most of the files' row groups.
             connection.execute(
-                f"INSERT INTO {self.target} ({names}) SELECT {_values(self.columns, self.source_columns)}"
+                f"INSERT INTO {self.target} ({names}) SELECT {values}"
                 f" FROM {self.fresh or self.source} AS t ORDER BY {', '.join(f't.{_name(c)}' for c in self.room.key)}"
             )
 
@@ -126,6 +127,7 @@ def _compare(
 
 
 def _values(columns: dict[str, str], present: frozenset[str]) -> list[tuple[str, str]]:
+    """SQL of every column's value and its type; of a column that is not present, null."""
     return [
         (f"CAST(t.{_name(column)} AS {kind})" if column in present else f"CAST(NULL AS {kind})", kind)
         for column, kind in columns.items()
