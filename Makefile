@@ -23,6 +23,7 @@ $(INSTALLED): pyproject.toml uv.lock
 	@.uv/bin/uv export -q --frozen --all-groups --no-emit-project -o $(VENV)/requirements.txt
 	@.uv/bin/uv pip install -q --compile-bytecode --python $(RUN)/python --require-hashes -r $(VENV)/requirements.txt
 	@.uv/bin/uv pip install -q --python $(RUN)/python --no-deps -e .
+	@$(RUN)/python -m compileall -q $(PACKAGES)
 	@touch $@
 
 install: $(INSTALLED) ## the pinned packages into .venv

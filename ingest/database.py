@@ -7,7 +7,9 @@ sentence, and looks up the real type of every column, because a scanner would ch
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -22,6 +24,8 @@ from ingest.judge import quote_name, quote_text
 from warehouse.duck import load_extension
 
 OWNER = "owner_database"
+# The same database, by a connection that only counts.
+COUNTED = "counted_database"
 CONNECT_SECONDS = 15
 POSTGRES_PORT, MYSQL_PORT = 5432, 3306
 # What a connection may say besides host, user and database.
@@ -93,14 +97,15 @@ class SourceDatabase:
             self._duck.execute("SET mysql_incomplete_dates_as_nulls = true")
         try:
             self._duck.execute(f"CREATE OR REPLACE TEMPORARY SECRET {OWNER} ({self._secret()})")
-            self._duck.execute(
-                f"ATTACH '{self._options()}' AS {OWNER} (TYPE {self._connection.kind}, SECRET {OWNER}, READ_ONLY)"
-            )
+            self._duck.execute(self._attach(OWNER))
         except (duckdb.Error, UnicodeDecodeError) as error:
             if self._connection.kind == "postgres":
                 # DuckDB's own message would carry the password; the driver's state tells what is wrong.
                 self._try_postgres()
             raise self._explain(str(error)) from None
+
+    def _attach(self, name: str) -> str:
+        return f"ATTACH '{self._options()}' AS {name} (TYPE {self._connection.kind}, SECRET {OWNER}, READ_ONLY)"
 
     def _secret(self) -> str:
         connection = self._connection
@@ -275,12 +280,45 @@ class SourceDatabase:
 
     def count(self, table: SourceTable) -> int:
         """How many rows the owner's table holds, as of the transaction's moment."""
-        counted = f"SELECT count(*) FROM {OWNER}.{quote_name(table.schema)}.{quote_name(table.table)}"
         if self._connection.kind == "postgres":
-            query = f"SELECT count(*) FROM {quote_name(table.schema)}.{quote_name(table.table)}"
-            counted = f"SELECT * FROM {self._ask(query)}"
+            return _ask_for_count(self._duck, OWNER, table)
+        counted = f"SELECT count(*) FROM {OWNER}.{quote_name(table.schema)}.{quote_name(table.table)}"
         (row,) = self._duck.execute(counted).fetchall()
         return int(row[0])
+
+    @contextmanager
+    def counting(self, table: SourceTable) -> Iterator[Callable[[], int]]:
+        """``count``, begun now where the server can do it beside the work of the block; what is yielded waits for it.
+
+        PostgreSQL lends the transaction's moment to a second connection. Elsewhere, and where the server lets us in
+        only once, the transaction itself counts when it is asked.
+        """
+        if self._connection.kind != "postgres":
+            yield lambda: self.count(table)
+            return
+        (moment,) = self._duck.execute(f"SELECT * FROM {self._ask('SELECT pg_export_snapshot()')}").fetchall()[0]
+        with self._duck.cursor() as other, ThreadPoolExecutor(1, "count") as beside:
+            counted = beside.submit(self._count_at, other, table, moment)
+
+            def wait() -> int:
+                rows = counted.result()
+                return self.count(table) if rows is None else rows
+
+            yield wait
+
+    def _count_at(self, duck: duckdb.DuckDBPyConnection, table: SourceTable, moment: str) -> int | None:
+        """How many rows the table held at an exported moment; None when no second connection is to be had."""
+        try:
+            duck.execute(self._attach(COUNTED))
+        except duckdb.Error:
+            return None
+        duck.execute("BEGIN TRANSACTION")
+        at_that_moment = f"SET TRANSACTION SNAPSHOT {quote_text(moment)}"
+        duck.execute(f"CALL postgres_execute('{COUNTED}', {quote_text(at_that_moment)})")
+        rows = _ask_for_count(duck, COUNTED, table)
+        duck.execute("COMMIT")
+        duck.execute(f"DETACH {COUNTED}")
+        return rows
 
     def find_zero_dates(self, table: SourceTable, since: datetime | None) -> SourceTable:
         """The table with the fields in which MySQL holds days that are none, among the rows of ``select``.
@@ -364,6 +402,13 @@ class SourceDatabase:
             return f"TIMESTAMPTZ '{since.isoformat(sep=' ')}'"
         local = since.astimezone(ZoneInfo(self._contract.database.time_zone)).replace(tzinfo=None)
         return f"TIMESTAMP '{local.isoformat(sep=' ')}'"
+
+
+def _ask_for_count(duck: duckdb.DuckDBPyConnection, database: str, table: SourceTable) -> int:
+    """The number of rows of a table of PostgreSQL, counted by the server."""
+    query = f"SELECT count(*) FROM {quote_name(table.schema)}.{quote_name(table.table)}"
+    (row,) = duck.execute(f"SELECT * FROM postgres_query('{database}', {quote_text(query)})").fetchall()
+    return int(row[0])
 
 
 def _backticked(name: str) -> str:

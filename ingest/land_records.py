@@ -144,19 +144,24 @@ def _extract_table(
         column_types={column: table.types[column] for column in used},
         is_whole=reading.is_whole,
     )
-    if reading.compares_keys:
-        receipt = _count_rows(load, database, table, reading, part, receipt)
     table = database.find_zero_dates(table, reading.since)
-    types = database.types(table)
-    judged = _judge_to(
-        load, duck, entity, receipt, part, database.select(table, reading.since), types, is_whole=reading.is_whole
-    )
-    if not reading.compares_keys:
-        # While the server counts, in the transaction, the delivered records are looked up here, in another connection.
-        with duck.cursor() as other, ThreadPoolExecutor(1, "look-up") as beside:
-            looked_up = beside.submit(_look_up, load, other, entity, judged)
-            receipt = _count_rows(load, database, table, reading, part, receipt)
-            known, new = looked_up.result()
+
+    def read() -> Path:
+        types, rows = database.types(table), database.select(table, reading.since)
+        return _judge_to(load, duck, entity, receipt, part, rows, types, is_whole=reading.is_whole)
+
+    if reading.compares_keys:
+        # Before everything is read: too few rows are refused.
+        receipt = _take_count(load, entity, database.count(table), reading, part, receipt)
+        judged = read()
+    else:
+        with database.counting(table) as count:
+            judged = read()
+            # In another connection: where the server counts in the transaction, the look-up goes on beside it.
+            with duck.cursor() as other, ThreadPoolExecutor(1, "look-up") as beside:
+                looked_up = beside.submit(_look_up, load, other, entity, judged)
+                receipt = _take_count(load, entity, count(), reading, part, receipt)
+                known, new = looked_up.result()
         if reading.explains(receipt.source_rows, new):
             return _Delivery(entity, part, receipt, (judged,), known, new=new)
     known = remember(load, duck, entity)
@@ -179,14 +184,12 @@ def _extract_table(
     return _Delivery(entity, part, receipt, (judged, more), known, keys)
 
 
-def _count_rows(
-    load: Load, database: SourceDatabase, table: SourceTable, reading: Reading, part: str, receipt: Receipt
-) -> Receipt:
+def _take_count(load: Load, entity: Entity, rows: int, reading: Reading, part: str, receipt: Receipt) -> Receipt:
     """The receipt with the owner's number of rows. Raises ``SourceError`` when they are too few to be believed."""
-    receipt = replace(receipt, source_rows=(rows := database.count(table)))
-    wrong = check_floor(table.entity, rows, reading.counted.source_rows if reading.counted is not None else None)
+    receipt = replace(receipt, source_rows=rows)
+    wrong = check_floor(entity, rows, reading.counted.source_rows if reading.counted is not None else None)
     if wrong is not None:
-        _refuse(load, SourceError(load.contract.source, wrong, mend_floor(table.entity)), part, receipt)
+        _refuse(load, SourceError(load.contract.source, wrong, mend_floor(entity)), part, receipt)
     return receipt
 
 

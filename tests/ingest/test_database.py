@@ -286,4 +286,32 @@ def test_all_tables_are_read_as_of_one_moment(owner_database: OwnerDatabase, tmp
         assert len(duck.execute(database.select(table, None)).fetchall()) == 1
         fill(owner_database, "(2, 'loan', NULL, 1, 1, 'b', '2025-01-05 12:00:00')")
         assert len(duck.execute(database.select(table, None)).fetchall()) == 1
+        with database.counting(table) as count:
+            assert (count(), database.count(table)) == (1, 1)
         duck.execute("COMMIT")
+        duck.execute("BEGIN TRANSACTION")
+        with database.counting(table) as count:
+            assert count() == 2
+        duck.execute("COMMIT")
+
+
+def test_a_server_that_lets_us_in_only_once_is_counted_all_the_same(
+    registry_office: OwnerDatabase, home: Home, sources: Path, look: Look
+) -> None:
+    registry_office.execute(TABLE)
+    registry_office.execute(
+        "DROP ROLE IF EXISTS lone_reader; CREATE ROLE lone_reader LOGIN PASSWORD 'invented' CONNECTION LIMIT 1;"
+        " GRANT SELECT ON loan TO lone_reader"
+    )
+    fill(
+        registry_office,
+        "(1, 'loan', NULL, 1, 1, 'a', '2025-01-05 12:00:00')",
+        "(2, 'loan', NULL, 1, 1, 'b', '2025-01-05 12:00:00')",
+    )
+    address = urlsplit(registry_office.uri)
+    uri = f"postgresql://lone_reader:invented@{address.hostname}:{address.port}{address.path}"
+    assert counts(land("library", uri, home, sources=sources))[:2] == (2, 2)
+    registry_office.execute("DELETE FROM loan WHERE id = 2")
+    assert land("library", uri, home, sources=sources).error is None
+    assert [row[0] for row in rows(look, sources)] == [1]
+    registry_office.execute("DROP OWNED BY lone_reader; DROP ROLE lone_reader")
