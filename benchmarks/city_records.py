@@ -55,8 +55,10 @@ def fill_marriages(server: PostgresServer, rows: int) -> None:
     server.execute(DATABASE, MARRIAGE_INDEX)
     server.execute(DATABASE, f"GRANT USAGE ON SCHEMA hydj TO {READER}")
     server.execute(DATABASE, f"GRANT SELECT ON hydj.registration TO {READER}")
+    # Twice: the first leaves the pages that are still being written.
     server.execute(DATABASE, "VACUUM ANALYZE")
     server.execute(DATABASE, "CHECKPOINT")
+    server.execute(DATABASE, "VACUUM")
 
 
 def change_marriages(server: PostgresServer, turn: int, rows: int) -> None:

@@ -52,7 +52,7 @@ class _Delivery:
     """One extract, judged but not yet placed: Parquet files of judged rows, and its receipt without their counts.
 
     ``known``: table of the last states of the delivered records, of all records when ``keys`` are compared. ``new``:
-    how many of the delivered records are not held, when that is known already.
+    how many of the delivered records are not held, when that is known already; ``sorted``: their places, likewise.
     """
 
     entity: Entity
@@ -62,6 +62,18 @@ class _Delivery:
     known: str | None
     keys: Path | None = None
     new: int | None = None
+    sorted: _Sorted | None = None
+
+
+@dataclass(frozen=True)
+class _Sorted:
+    """The judged rows of an extract, each in its place: files with their names in the landing, the receipt that counts
+    them, and how many records they are at a first landing.
+    """
+
+    files: tuple[tuple[Path, str], ...]
+    receipt: Receipt
+    first: int | None
 
 
 def land_database(load: Load) -> None:
@@ -157,13 +169,13 @@ def _extract_table(
     else:
         with database.counting(table) as count:
             judged = read()
-            # In another connection: where the server counts in the transaction, the look-up goes on beside it.
+            # In another connection: where the server counts in the transaction, this goes on beside it.
             with duck.cursor() as other, ThreadPoolExecutor(1, "look-up") as beside:
-                looked_up = beside.submit(_look_up, load, other, entity, judged)
+                looked_up = beside.submit(_look_up, load, other, _Delivery(entity, part, receipt, (judged,), None))
                 receipt = _take_count(load, entity, count(), reading, part, receipt)
-                known, new = looked_up.result()
-        if reading.explains(receipt.source_rows, new):
-            return _Delivery(entity, part, receipt, (judged,), known, new=new)
+                delivery = looked_up.result()
+        if reading.explains(receipt.source_rows, delivery.new):
+            return replace(delivery, receipt=receipt)
     known = remember(load, duck, entity)
     receipt = replace(receipt, keys_compared=True)
     if known is None:
@@ -193,10 +205,11 @@ def _take_count(load: Load, entity: Entity, rows: int, reading: Reading, part: s
     return receipt
 
 
-def _look_up(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, judged: Path) -> tuple[str | None, int]:
-    """Table of the last states of the delivered records (none when nothing has landed), and how many are not held."""
-    known = remember(load, duck, entity, delivered_keys(judged))
-    return known, count_new(duck, [judged], known)
+def _look_up(load: Load, duck: duckdb.DuckDBPyConnection, delivery: _Delivery) -> _Delivery:
+    """The delivery with the last states of its records (none when nothing has landed), and its rows sorted by them."""
+    known = remember(load, duck, delivery.entity, delivered_keys(*delivery.judged))
+    delivery = replace(delivery, known=known, new=count_new(duck, delivery.judged, known))
+    return replace(delivery, sorted=_sort_rows(load, duck, delivery))
 
 
 def _record_id_of_raw(entity: Entity) -> str:
@@ -375,61 +388,77 @@ def _place(
     load: Load, duck: duckdb.DuckDBPyConnection, delivery: _Delivery, raw: Sequence[tuple[Path, str]] = ()
 ) -> None:
     """Put every judged row in its one place, find what was deleted, and commit."""
-    entity, part, known = delivery.entity, delivery.part, delivery.known
-    judged = parquet(*delivery.judged)
+    placed = delivery.sorted or _sort_rows(load, duck, delivery)
+    files = [*raw, *placed.files]
+    receipt = replace(placed.receipt, source_rows=delivery.receipt.source_rows)
+    # At a first landing all records are new; otherwise it takes a comparison with what is held.
+    receipt = _count_records(load, duck, delivery, receipt, delivery.new if placed.first is None else placed.first)
+    if delivery.keys is not None and delivery.known is not None and delivery.entity.deletes == "physical":
+        receipt = _bury(load, duck, delivery, delivery.known, receipt, files)
+    load.commit(delivery.part, files, [receipt])
+
+
+def _sort_rows(load: Load, duck: duckdb.DuckDBPyConnection, delivery: _Delivery) -> _Sorted:
+    """Sort the judged rows of an extract into accepted, refused and outdone ones, and count them."""
+    judged, moment = parquet(*delivery.judged), seen_moment(delivery.entity, delivery.receipt.received_at)
     counted = duck.execute(
         "SELECT count(*), count(_breaches), count(_notices), "
-        f"count(*) - count(_source_record_id), {seen_moment(entity, delivery.receipt.received_at)} FROM {judged}"
+        f"count(*) - count(_source_record_id), {moment} FROM {judged}"
     ).fetchone()
-    read, breached, noticed, nameless, moment = counted or (0, 0, 0, 0, None)
-    is_first = known is None and not nameless and _are_distinct(duck, judged)
-    files = list(raw)
+    read, breached, noticed, nameless, watermark = counted or (0, 0, 0, 0, None)
+    is_first = delivery.known is None and not nameless and _are_distinct(duck, judged)
     receipt = replace(
         delivery.receipt,
         rows_read=read,
         notices_count=noticed + len(delivery.receipt.notices),
-        watermark=moment,
+        watermark=watermark,
     )
-    rows_name, refused_name = f"{entity.name}/{part}.parquet", f"quarantine/{part}.parquet"
+    first = read if is_first else None
+    if not read:
+        return _Sorted((), receipt, first)
     if is_first and not breached and len(delivery.judged) == 1:
         # The common first landing: what was judged is what lands; nothing has to be sorted out.
-        if read:
-            files.append((delivery.judged[0], rows_name))
-            receipt = replace(receipt, rows_accepted=read, rows_files=(rows_name,))
-    elif read:
-        _sort_out(duck, entity, parquet(*delivery.judged, numbered=True), known)
-        counts = dict(duck.execute("SELECT _placed, count(*) FROM sorted_out GROUP BY 1").fetchall())
-        receipt = replace(
-            receipt,
-            rows_accepted=counts.get("accepted", 0),
-            rows_quarantined=counts.get("quarantined", 0),
-            rows_superseded=counts.get("superseded", 0),
-            rows_duplicate=counts.get("duplicate", 0),
+        rows_name = f"{delivery.entity.name}/{delivery.part}.parquet"
+        receipt = replace(receipt, rows_accepted=read, rows_files=(rows_name,))
+        return _Sorted(((delivery.judged[0], rows_name),), receipt, first)
+    return _write_sorted(load, duck, delivery, receipt, first)
+
+
+def _write_sorted(
+    load: Load, duck: duckdb.DuckDBPyConnection, delivery: _Delivery, receipt: Receipt, first: int | None
+) -> _Sorted:
+    """Write the accepted rows into one file in scratch and the refused ones into another."""
+    entity, part, scratch = delivery.entity, delivery.part, load.folder.scratch()
+    judged = parquet(*delivery.judged, numbered=True)
+    _sort_out(duck, entity, judged, delivery.known)
+    counts = dict(duck.execute("SELECT _placed, count(*) FROM sorted_out GROUP BY 1").fetchall())
+    receipt = replace(
+        receipt,
+        rows_accepted=counts.get("accepted", 0),
+        rows_quarantined=counts.get("quarantined", 0),
+        rows_superseded=counts.get("superseded", 0),
+        rows_duplicate=counts.get("duplicate", 0),
+    )
+    placed = f"{judged} JOIN sorted_out USING (_filename, file_row_number)"
+    files = []
+    if receipt.rows_accepted:
+        made, name = scratch / f"{part}-rows.parquet", f"{entity.name}/{part}.parquet"
+        copy(
+            duck,
+            "SELECT * EXCLUDE (_breaches, _row_json, _filename, file_row_number, _placed) "
+            f"FROM {placed} WHERE _placed = 'accepted'",
+            made,
+            KEPT if receipt.is_whole else KEPT_FEW,
         )
-        scratch = load.folder.scratch()
-        placed = f"{parquet(*delivery.judged, numbered=True)} JOIN sorted_out USING (_filename, file_row_number)"
-        if receipt.rows_accepted:
-            made = scratch / f"{part}-rows.parquet"
-            copy(
-                duck,
-                "SELECT * EXCLUDE (_breaches, _row_json, _filename, file_row_number, _placed) "
-                f"FROM {placed} WHERE _placed = 'accepted'",
-                made,
-                KEPT if receipt.is_whole else KEPT_FEW,
-            )
-            files.append((made, rows_name))
-            receipt = replace(receipt, rows_files=(rows_name,))
-        if receipt.rows_quarantined:
-            made = scratch / f"{part}-quarantine.parquet"
-            columns = load.quarantine_columns(entity, part, receipt.received_at)
-            copy(duck, f"SELECT {columns} FROM {placed} WHERE _placed = 'quarantined'", made)
-            files.append((made, refused_name))
-            receipt = replace(receipt, quarantine_files=(refused_name,))
-    # At a first landing all records are new; otherwise it takes a comparison with what is held.
-    receipt = _count_records(load, duck, delivery, receipt, read if is_first else delivery.new)
-    if delivery.keys is not None and known is not None and entity.deletes == "physical":
-        receipt = _bury(load, duck, delivery, known, receipt, files)
-    load.commit(part, files, [receipt])
+        files.append((made, name))
+        receipt = replace(receipt, rows_files=(name,))
+    if receipt.rows_quarantined:
+        made, name = scratch / f"{part}-quarantine.parquet", f"quarantine/{part}.parquet"
+        columns = load.quarantine_columns(entity, part, receipt.received_at)
+        copy(duck, f"SELECT {columns} FROM {placed} WHERE _placed = 'quarantined'", made)
+        files.append((made, name))
+        receipt = replace(receipt, quarantine_files=(name,))
+    return _Sorted(tuple(files), receipt, first)
 
 
 def _are_distinct(duck: duckdb.DuckDBPyConnection, judged: str) -> bool:

@@ -39,7 +39,7 @@ class Reading:
         """Whether everything is read."""
         return self.since is None
 
-    def explains(self, source_rows: int | None, new: int) -> bool:
+    def explains(self, source_rows: int | None, new: int | None) -> bool:
         """Whether ``new`` records that we did not hold are the whole difference in the owner's number of rows.
 
         Where several rows share a record id, or rows vanish that the contract lets go, the two numbers differ by
@@ -47,7 +47,7 @@ class Reading:
         """
         if self.counted is None or self.counted.source_rows is None or self.counted.records_held is None:
             return False
-        if source_rows is None:
+        if source_rows is None or new is None:
             return False
         return source_rows - self.counted.source_rows == new
 
