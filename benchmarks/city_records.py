@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from simulation.systems.postgres import MARRIAGE_INDEX, MARRIAGE_SCHEMA, READER, PostgresServer
+from warehouse.duck import connect
 
 DATABASE = "marriage"
 DISTRICTS, MONTHS = 23, 12
@@ -112,15 +113,26 @@ def write_payments(folder: Path, clean: Path, rows: int) -> int:
     return each * DISTRICTS * MONTHS
 
 
-def write_one_file(folder: Path, rows: int) -> None:
-    """One district and month with ``rows`` payments in a single GB18030 file, with its totals row."""
+def write_one_file(folder: Path, rows: int, kind: str) -> None:
+    """One district and month with ``rows`` payments in a single file: ``csv`` in GB18030 with totals, or ``xlsx``."""
     place = folder / "510104" / "202501"
     place.mkdir(parents=True, exist_ok=True)
-    file, plain = place / "payment_510104_202501.csv", folder / "plain"
+    file = place / f"payment_510104_202501.{kind}"
     cells = _payment_cells("'LS' || lpad(n::text, 9, '0')", "202501", 1)
+    numbered = f"(SELECT range AS n FROM range({rows}))"
+    if kind == "xlsx":
+        names = ", ".join(f'"{name}"' for name in HEADER.split(","))
+        with connect(extensions=("excel",)) as duck:
+            query = f"SELECT * FROM (SELECT {cells} FROM {numbered}) AS payment({names})"
+            duck.execute(f"COPY ({query}) TO '{file}' (FORMAT xlsx, HEADER true)")
+    else:
+        _write_gb18030(folder / "plain", file, f"SELECT concat_ws(',', {cells}) FROM {numbered}", rows)
+    _settle(file)
+
+
+def _write_gb18030(plain: Path, file: Path, lines_query: str, rows: int) -> None:
     with duckdb.connect() as duck:
-        query = f"SELECT concat_ws(',', {cells}) FROM (SELECT range AS n FROM range({rows}))"
-        duck.execute(f"COPY ({query}) TO '{plain}' (FORMAT csv, HEADER false, QUOTE '', DELIMITER '')")
+        duck.execute(f"COPY ({lines_query}) TO '{plain}' (FORMAT csv, HEADER false, QUOTE '', DELIMITER '')")
         ((total,),) = duck.execute(f"SELECT sum(400 + range % 900) FROM range({rows})").fetchall()
     with plain.open(encoding="utf-8") as lines, file.open("w", encoding="gb18030", newline="\r\n") as written:
         written.write(f"{HEADER}\n")
@@ -128,7 +140,6 @@ def write_one_file(folder: Path, rows: int) -> None:
             written.write(text)
         written.write(f"合计,{rows}笔,,,,,,,{total}.00,,\n")
     plain.unlink()
-    _settle(file)
 
 
 def _settle(file: Path) -> None:

@@ -35,6 +35,7 @@ from ingest.judge import (
     read_words,
 )
 from ingest.load import Load, copy
+from ingest.memory import give_back
 from ingest.receipt import ACCEPTED, IGNORED, ConservationError, Receipt
 from warehouse.digest import digest, text_digest
 
@@ -177,8 +178,7 @@ def _land_large(
         file = _LargeFile(load.next_part(), load.contract.entity(name), begun, digests)
         for rows in _rows_of(chunk, more, name):
             _land_rows(load, duck, file, rows)
-            # The pool keeps what it has been given back, up to a quarter of the peak.
-            pa.default_memory_pool().release_unused()
+            give_back()
         receipt, part = file.receipts[facts.path], file.part
         if file.entity.latest_by_record and file.accepted:
             receipt = _set_aside_outdone(duck, file.accepted, digests.repeated(), receipt)
