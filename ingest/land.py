@@ -47,9 +47,13 @@ def _connector(kind: str) -> Callable[[Load], None]:
         from ingest.land_files import land_files
 
         return land_files
-    from ingest.land_records import land_database, land_http, land_python
+    if kind == DATABASE:
+        from ingest.land_database import land_database
 
-    return {DATABASE: land_database, HTTP: land_http, PYTHON: land_python}[kind]
+        return land_database
+    from ingest.land_records import land_http, land_python
+
+    return {HTTP: land_http, PYTHON: land_python}[kind]
 
 
 def land(

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from lending_library import CONTRACT, TABLE, check_conservation
 from owner_database import OwnerDatabase
 
-from ingest import land_records, reconcile
+from ingest import land_database, reconcile, records
 from ingest.land import LandingResult, land
 from ingest.landing import create_views
 from warehouse.duck import connect
@@ -100,7 +100,13 @@ class History:
         self.day += days
         fuse = Fuse(10_000 if steps is None else steps)
         with ExitStack() as stack:
-            for place, name in ((Path, "replace"), (os, "fsync"), (land_records, "copy"), (reconcile, "copy")):
+            for place, name in (
+                (Path, "replace"),
+                (os, "fsync"),
+                (land_database, "copy"),
+                (records, "copy"),
+                (reconcile, "copy"),
+            ):
                 stack.enter_context(patch.object(place, name, fuse.watch(getattr(place, name))))
             try:
                 return land(

@@ -334,7 +334,7 @@ def test_loads_are_in_order_even_when_the_clock_goes_back(home: Home) -> None:
 KILLER = """
 import os, shutil, signal, sys
 from pathlib import Path
-import ingest.load, ingest.land_files, ingest.land_records
+import ingest.load, ingest.land_database, ingest.land_files, ingest.records
 from ingest.land import land
 from ingest.registry import read_source
 from warehouse.home import Home
@@ -356,7 +356,7 @@ def watched(function):
 
 Path.replace = watched(Path.replace)
 os.fsync = watched(os.fsync)
-ingest.load.copy = ingest.land_files.copy = ingest.land_records.copy = watched(ingest.load.copy)
+ingest.load.copy = ingest.land_files.copy = ingest.land_database.copy = ingest.records.copy = watched(ingest.load.copy)
 source, uri, first, sources, folder = sys.argv[1:]
 read_source(source, Path(sources))
 for steps in range(200):
