@@ -20,6 +20,8 @@ from threading import Lock, Thread
 import duckdb
 
 DEFAULT_MEMORY_LIMIT = "6GB"
+# Of files written anew: from here on texts are kept in dictionaries whose words are compressed, in one pass.
+STORAGE = "v1.4.0"
 _CHECKING = Lock()
 
 
@@ -104,6 +106,7 @@ def connect(
         "memory_limit": os.environ.get("RONGTONG_MEMORY_LIMIT", DEFAULT_MEMORY_LIMIT),
         "threads": threads,
         "preserve_insertion_order": False,
+        "storage_compatibility_version": STORAGE,
     }
     if temp_folder is not None:
         config["temp_directory"] = str(temp_folder)

@@ -51,9 +51,11 @@ doubtful_deaths as (
 
 ),
 
-unpaid as (
+-- Everybody whom no payment names and of whom no silo knows a death: who of them may have been meant by one comes after.
+unnamed as (
 
-    select c.citizen_id, c.birth_date, c.has_certain_link
+    select
+        c.citizen_id, c.name, c.birth_date, c.hukou_district, c.managing_district, c.has_certain_link
     from {{ ref('int_citizens__described') }} as c
     inner join {{ ref('districts') }} as t on c.hukou_district = t.district and t.kind = 'statutory'
     left join {{ ref('int_deaths__judged') }} as d on c.citizen_id = d.citizen_id
@@ -70,38 +72,76 @@ unpaid as (
             inner join {{ source('identity', 'mention_links') }} as l on hint.mention_key = l.mention_key
             where hint.attribute = 'life_status_hint' and not coalesce(hint.is_withdrawn, false) and l.citizen_id is not null
         )
-        and not exists (
-            select 1
-            from payees as n
-            where (n.district = c.hukou_district or n.district = c.managing_district)
-                and substr(n.name, 1, 1) = substr(c.name, 1, 1)
-                and (
-                    (n.name = c.name and (n.is_untold or not n.is_known_elsewhere or not c.has_certain_link))
-                    or (
-                        n.is_untold and length(n.name) = 3 and length(c.name) = 3
-                        and (substr(n.name, 2, 1) = substr(c.name, 2, 1) or substr(n.name, 3, 1) = substr(c.name, 3, 1))
-                    )
-                )
-        )
         and c.citizen_id not in (
-            select l.citizen_id
+            select m.citizen_id
             from payees as n
-            inner join {{ ref('int_mentions__unioned') }} as m on n.id_no = m.id_no
-            inner join {{ source('identity', 'mention_links') }} as l on m.mention_key = l.mention_key
-            where l.citizen_id is not null
+            inner join {{ ref('int_mentions__folded') }} as m on n.id_no = m.id_no
         )
-        and not exists (
-            select 1
-            from doubtful_deaths as u
-            where u.hukou_district = c.hukou_district
-                and (
-                    (u.birth_date_precision = 'day' and u.birth_date = c.birth_date and substr(u.name, 1, 1) = substr(c.name, 1, 1))
-                    or (
-                        u.name = c.name
-                        and (u.birth_date is null or extract(year from u.birth_date) = extract(year from c.birth_date))
-                    )
-                )
-        )
+
+),
+
+-- Equal keys and not one condition of alternatives: a city's payees are too many to be compared with everybody.
+places as (
+
+    select citizen_id, name, has_certain_link, hukou_district as district from unnamed
+
+    union
+
+    select citizen_id, name, has_certain_link, managing_district from unnamed
+
+),
+
+perhaps_paid as (
+
+    select p.citizen_id
+    from places as p
+    inner join payees as n on p.district = n.district and p.name = n.name
+    where n.is_untold or not n.is_known_elsewhere or not p.has_certain_link
+
+    union
+
+    select p.citizen_id
+    from places as p
+    inner join payees as n on p.district = n.district and substr(p.name, 1, 2) = substr(n.name, 1, 2)
+    where n.is_untold and length(n.name) = 3 and length(p.name) = 3
+
+    union
+
+    select p.citizen_id
+    from places as p
+    inner join payees as n
+        on p.district = n.district
+        and substr(p.name, 1, 1) = substr(n.name, 1, 1)
+        and substr(p.name, 3, 1) = substr(n.name, 3, 1)
+    where n.is_untold and length(n.name) = 3 and length(p.name) = 3
+
+),
+
+perhaps_dead as (
+
+    select c.citizen_id
+    from unnamed as c
+    inner join doubtful_deaths as u
+        on c.hukou_district = u.hukou_district
+        and c.birth_date = u.birth_date
+        and substr(c.name, 1, 1) = substr(u.name, 1, 1)
+    where u.birth_date_precision = 'day'
+
+    union
+
+    select c.citizen_id
+    from unnamed as c
+    inner join doubtful_deaths as u on c.hukou_district = u.hukou_district and c.name = u.name
+    where u.birth_date is null or extract(year from u.birth_date) = extract(year from c.birth_date)
+
+),
+
+unpaid as (
+
+    select c.citizen_id, c.birth_date, c.has_certain_link
+    from unnamed as c
+    where c.citizen_id not in (select citizen_id from perhaps_paid)
+        and c.citizen_id not in (select citizen_id from perhaps_dead)
         and (
             c.has_certain_link
             or not exists (

@@ -10,15 +10,7 @@
 -- law; months after the head's own death.
 -- Amount: what the household was paid for those months.
 -- Traps: court divorces are in no silo; a re-issued certificate restates a marriage, perhaps of another province.
-with last_states as (
-
-    select *
-    from {{ ref('int_marital_states__dated') }}
-    qualify row_number() over (partition by citizen_id order by place desc) = 1
-
-),
-
-buried_spouses as (
+with buried_spouses as (
 
     select citizen_id, max(event_date) as event_date from {{ ref('int_spouses__buried') }} group by citizen_id
 
@@ -37,13 +29,13 @@ married as (
 
     select
         s.citizen_id, s.happened_on, s.is_certain, s.source_system, s.source_table, s.source_record_id
-    from last_states as s
+    from {{ ref('int_marital_states__dated') }} as s
     left join {{ ref('int_deaths__judged') }} as d on s.partner_citizen_id = d.citizen_id
     left join buried_spouses as b
         on s.citizen_id = b.citizen_id and b.event_date >= coalesce(s.happened_on, {{ far_past() }})
     left join annulled as a
         on s.citizen_id = a.citizen_id and a.event_date >= coalesce(s.happened_on, {{ far_past() }})
-    where s.marital_code = '20' and d.citizen_id is null and b.citizen_id is null and a.citizen_id is null
+    where s.is_last and s.marital_code = '20' and d.citizen_id is null and b.citizen_id is null and a.citizen_id is null
 
 ),
 

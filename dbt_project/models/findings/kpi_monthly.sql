@@ -125,16 +125,27 @@ week_months as (
 
 ),
 
-aged as (
+-- Counted by birthday and death before months are asked: few of either are any one citizen's alone.
+lives as (
 
     select
-        coalesce(c.managing_district, c.hukou_district) as managing_district, months.month_start, count(*) as person_count
+        coalesce(c.managing_district, c.hukou_district) as managing_district,
+        {{ moved('c.birth_date', 'year', parameter('old_age_years')) }} as old_from,
+        coalesce(d.death_date, {{ far_future() }}) as dead_from,
+        count(*) as person_count
     from {{ ref('int_citizens__described') }} as c
     left join {{ ref('int_deaths__judged') }} as d on c.citizen_id = d.citizen_id
-    inner join months
-        on {{ moved('c.birth_date', 'year', parameter('old_age_years')) }} <= months.last_day
-        and coalesce(d.death_date, {{ far_future() }}) > months.last_day
-    group by coalesce(c.managing_district, c.hukou_district), months.month_start
+    where c.birth_date is not null
+    group by 1, 2, 3
+
+),
+
+aged as (
+
+    select lives.managing_district, months.month_start, sum(lives.person_count) as person_count
+    from lives
+    inner join months on lives.old_from <= months.last_day and lives.dead_from > months.last_day
+    group by lives.managing_district, months.month_start
 
 ),
 

@@ -4,14 +4,6 @@
 -- with certainty (only such a death counts in findings). death_date_precision not_later_than: the cremation date stands
 -- in. marital_status follows from events: never_recorded means that no silo holds an event, not that the person never
 -- married (court divorces and other provinces' acts are in no silo).
-with last_states as (
-
-    select *
-    from {{ ref('int_marital_states__dated') }}
-    qualify row_number() over (partition by citizen_id order by place desc) = 1
-
-)
-
 select
     c.citizen_id,
     {{ masked_name('c.name') }} as name_masked,
@@ -33,4 +25,4 @@ select
     cast(c.identity_confidence as double) as identity_confidence
 from {{ ref('int_citizens__described') }} as c
 left join {{ ref('int_deaths__judged') }} as d on c.citizen_id = d.citizen_id
-left join last_states as s on c.citizen_id = s.citizen_id
+left join {{ ref('int_marital_states__dated') }} as s on c.citizen_id = s.citizen_id and s.is_last

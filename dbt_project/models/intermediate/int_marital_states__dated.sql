@@ -1,17 +1,25 @@
 -- One row per change of a citizen's marital state that events tell: state (GB/T 2261.2: 20 married, 30 widowed,
--- 40 divorced) from happened_on until the next row of the citizen.
+-- 40 divorced) from happened_on until the next row of the citizen. is_last: no row follows, and this is what holds.
 --
 -- Annulled marriages are gone, re-issues restate. Widowhood follows only from a certain death of the spouse, of the
 -- latest marriage, not yet divorced, and not after the citizen's own death. Within one day: a divorce, then a marriage,
 -- then the end of a marriage made that very day.
 with marriages as (
 
+    select * from {{ ref('int_marriages__dated') }}
+
+),
+
+-- Only a death asks which marriage of the spouse left behind was the latest.
+bereaved as (
+
     select
         m.*,
         row_number() over (
             partition by citizen_id order by coalesce(married_on, {{ far_past() }}) desc, marriage_key desc
         ) as place_from_last
-    from {{ ref('int_marriages__dated') }} as m
+    from marriages as m
+    where citizen_id in (select citizen_id from marriages where spouse_died_on is not null)
 
 ),
 
@@ -53,7 +61,7 @@ changes as (
     select
         m.citizen_id, m.spouse_died_on, '30', null, m.marriage_key,
         3, m.is_certain, d.source_system, d.source_table, d.source_record_id
-    from marriages as m
+    from bereaved as m
     inner join {{ ref('int_deaths__judged') }} as d on m.partner_citizen_id = d.citizen_id
     where m.place_from_last = 1
         and d.is_certain
@@ -73,12 +81,11 @@ select
     source_system,
     source_table,
     source_record_id,
-    row_number() over (
-        partition by citizen_id
-        order by coalesce(happened_on, {{ far_past() }}), place_in_day, coalesce(marriage_key, ''), source_record_id
-    ) as place,
-    lead(happened_on) over (
-        partition by citizen_id
-        order by coalesce(happened_on, {{ far_past() }}), place_in_day, coalesce(marriage_key, ''), source_record_id
-    ) as until
+    row_number() over life as place,
+    lead(happened_on) over life as until,
+    lead(citizen_id) over life is null as is_last
 from changes
+window life as (
+    partition by citizen_id
+    order by coalesce(happened_on, {{ far_past() }}), place_in_day, coalesce(marriage_key, ''), source_record_id
+)

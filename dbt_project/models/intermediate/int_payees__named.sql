@@ -22,9 +22,10 @@ known_elsewhere as (
     select l.citizen_id
     from {{ ref('int_mentions__unioned') }} as m
     inner join payment_tables as t on m.source_system = t.source_system and m.source_table = t.source_table
-    left join {{ ref('int_payments__unioned') }} as p on m.mention_key = p.mention_key
     inner join {{ source('identity', 'mention_links') }} as l on m.mention_key = l.mention_key
-    where l.citizen_id is not null and p.mention_key is null and not coalesce(m.is_withdrawn, false)
+    where l.citizen_id is not null
+        and not coalesce(m.is_withdrawn, false)
+        and not exists (select 1 from {{ ref('int_payments__unioned') }} as p where p.mention_key = m.mention_key)
 
 )
 

@@ -17,15 +17,6 @@ with deaths as (
     where e.event_type in ('death', 'cremation') and e.event_date is not null and l.citizen_id is not null
     group by l.citizen_id, e.mention_key, e.source_system, e.source_table, e.source_record_id
 
-),
-
-marital_changes as (
-
-    select
-        s.*,
-        row_number() over (partition by s.citizen_id order by s.place desc) as place_from_last
-    from {{ ref('int_marital_states__dated') }} as s
-
 )
 
 select
@@ -40,7 +31,7 @@ select
     s.is_withdrawn,
     m.said_on,
     cast(m.seen_at as date) as seen_on,
-    d.citizen_id is not null as is_chosen,
+    d.citizen_id is not null and not s.is_withdrawn as is_chosen,
     case
         when s.is_withdrawn then 'void'
         when s.stated_text is null then 'certain link, exactness, latest; the cremation stands in as not later than'
@@ -49,7 +40,7 @@ select
 from deaths as s
 inner join {{ ref('int_mentions__unioned') }} as m on s.mention_key = m.mention_key
 left join {{ ref('int_deaths__judged') }} as d
-    on s.citizen_id = d.citizen_id and s.mention_key = d.mention_key and not s.is_withdrawn
+    on s.citizen_id = d.citizen_id and s.mention_key = d.mention_key
 
 union all
 
@@ -65,9 +56,9 @@ select
     false,
     c.happened_on,
     coalesce(cast(m.seen_at as date), c.happened_on),
-    c.place_from_last = 1,
+    c.is_last,
     'latest event of the life'
-from marital_changes as c
+from {{ ref('int_marital_states__dated') }} as c
 left join (
     select a.citizen_id, a.source_system, a.source_table, a.source_record_id, min(a.mention_key) as mention_key
     from {{ ref('int_acts__linked') }} as a
