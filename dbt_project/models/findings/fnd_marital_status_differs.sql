@@ -8,7 +8,22 @@
 -- linked only by probability, or not known to the day and in its own month, both 20 and 30 pass.
 -- No money is at stake. Traps: court divorces are in no silo, so a declared 40 after a marriage may well be true; a
 -- declaration lags behind the event.
-with stated as (
+with declarations as (
+
+    select d.*
+    from {{ ref('int_declarations__unioned') }} as d
+    where d.attribute = 'marital_status'
+        and not coalesce(d.is_withdrawn, false)
+        and d.value in ('10', '20', '21', '22', '23', '30', '40')
+        and not exists (
+            select 1 from {{ ref('int_events__unioned') }} as e
+            where e.mention_key = d.mention_key
+                and e.event_type in ('marriage', 'divorce', 'annulment', 'certificate_reissue')
+        )
+
+),
+
+stated as (
 
     select
         l.citizen_id,
@@ -16,17 +31,9 @@ with stated as (
         case when d.value in ('20', '21', '22', '23') then '20' else d.value end as marital_code,
         coalesce(l.is_certain, false) as is_certain,
         d.source_system, d.source_table, d.source_record_id
-    from {{ ref('int_declarations__unioned') }} as d
+    from declarations as d
     inner join {{ source('identity', 'mention_links') }} as l on d.mention_key = l.mention_key
-    where d.attribute = 'marital_status'
-        and not coalesce(d.is_withdrawn, false)
-        and d.value in ('10', '20', '21', '22', '23', '30', '40')
-        and l.citizen_id is not null
-        and not exists (
-            select 1 from {{ ref('int_events__unioned') }} as e
-            where e.mention_key = d.mention_key
-                and e.event_type in ('marriage', 'divorce', 'annulment', 'certificate_reissue')
-        )
+    where l.citizen_id is not null
 
 ),
 

@@ -16,17 +16,14 @@ with accounts as (
 
 ),
 
-certificates as (
+-- Whose certificate carries another citizen's number.
+certified as (
 
-    select distinct citizen_id, certificate_id_no
-    from {{ ref('int_mentions__folded') }}
-    where certificate_id_no is not null and not is_withdrawn
-
-),
-
-owners as (
-
-    select citizen_id, id_no from {{ source('identity', 'citizens') }} where id_no is not null
+    select distinct f.citizen_id, o.citizen_id as owner_citizen_id
+    from {{ ref('int_mentions__folded') }} as f
+    inner join {{ source('identity', 'citizens') }} as o
+        on f.certificate_id_no = o.id_no and f.citizen_id <> o.citizen_id
+    where f.certificate_id_no is not null and not f.is_withdrawn
 
 ),
 
@@ -38,15 +35,11 @@ suspects as (
 
     union
 
-    select c.citizen_id, o.citizen_id
-    from certificates as c
-    inner join owners as o on c.certificate_id_no = o.id_no and c.citizen_id <> o.citizen_id
+    select citizen_id, owner_citizen_id from certified
 
     union
 
-    select o.citizen_id, c.citizen_id
-    from certificates as c
-    inner join owners as o on c.certificate_id_no = o.id_no and c.citizen_id <> o.citizen_id
+    select owner_citizen_id, citizen_id from certified
 
     union
 

@@ -17,6 +17,25 @@ visits as (
 
 ),
 
+visited as (
+
+    select c.citizen_id
+    from {{ ref('care_visits') }} as c
+    inner join week on c.visited_on between week.week_start and week.week_end
+    where c.citizen_id is not null
+
+),
+
+housed as (
+
+    select s.citizen_id
+    from {{ ref('bed_stays') }} as s
+    inner join week
+        on s.checked_in_on <= week.week_end and coalesce(s.checked_out_on, {{ far_future() }}) >= week.week_start
+    where s.citizen_id is not null
+
+),
+
 lives as (
 
     select f.citizen_id, min(coalesce(c.managing_district, c.hukou_district)) as managing_district
@@ -31,17 +50,9 @@ lives as (
 select v.citizen_id, v.managing_district, 'weekly_visit' as kind, week.week_end as due_on
 from visits as v
 cross join week
-where not exists (select 1 from {{ ref('int_deaths__judged') }} as d where d.citizen_id = v.citizen_id)
-    and not exists (
-        select 1 from {{ ref('care_visits') }} as c
-        where c.citizen_id = v.citizen_id and c.visited_on between week.week_start and week.week_end
-    )
-    and not exists (
-        select 1 from {{ ref('bed_stays') }} as s
-        where s.citizen_id = v.citizen_id
-            and s.checked_in_on <= week.week_end
-            and coalesce(s.checked_out_on, {{ far_future() }}) >= week.week_start
-    )
+where v.citizen_id not in (select d.citizen_id from {{ ref('int_deaths__judged') }} as d)
+    and v.citizen_id not in (select citizen_id from visited)
+    and v.citizen_id not in (select citizen_id from housed)
 
 union all
 
