@@ -9,6 +9,19 @@ with payment_tables as (
 
 ),
 
+-- Records of a table of payments that are no payments.
+other_records as (
+
+    select m.mention_key
+    from {{ ref('int_mentions__unioned') }} as m
+    inner join payment_tables as t on m.source_system = t.source_system and m.source_table = t.source_table
+    where not coalesce(m.is_withdrawn, false)
+        and m.mention_key not in (
+            select mention_key from {{ ref('int_payments__unioned') }} where mention_key is not null
+        )
+
+),
+
 known_elsewhere as (
 
     select f.citizen_id
@@ -18,14 +31,9 @@ known_elsewhere as (
 
     union
 
-    -- A record of a table of payments that is no payment.
-    select l.citizen_id
-    from {{ ref('int_mentions__unioned') }} as m
-    inner join payment_tables as t on m.source_system = t.source_system and m.source_table = t.source_table
-    inner join {{ source('identity', 'mention_links') }} as l on m.mention_key = l.mention_key
-    where l.citizen_id is not null
-        and not coalesce(m.is_withdrawn, false)
-        and not exists (select 1 from {{ ref('int_payments__unioned') }} as p where p.mention_key = m.mention_key)
+    select citizen_id
+    from {{ source('identity', 'mention_links') }}
+    where citizen_id is not null and mention_key in (select mention_key from other_records)
 
 )
 
