@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from identity import thresholds
-from warehouse.digest import text_digest
+from warehouse.digest import digest
 
 # One row per rule: the rule's name and the key of a node, null when the node has none. A rule over a list unnests it.
 _SCALAR = {
@@ -41,36 +41,62 @@ RULES = (*_SCALAR, *_LISTS)
 
 
 def create_pairs(connection: duckdb.DuckDBPyConnection) -> int:
-    """Create ``pairs`` (left_node < right_node, rules) and return how many there are.
+    """Create ``blocks`` and ``pairs`` (left_node < right_node, rules) and return how many pairs there are.
 
     A key too common by ``thresholds.BLOCK_LIMITS`` proposes nothing; two sound numbers are no pair, nor are a number
     that nobody can tell whose it is and another one that was disowned: both may be their bearers' own.
     """
-    create_block_pairs(connection)
-    for rule in RULES:
-        keyed = keyed_nodes("nodes", rule)
-        connection.execute(
-            f"""
-            INSERT INTO block_pairs
-            WITH asked AS MATERIALIZED ({keyed} AND kind <> 'anchor'),
-            known AS (SELECT * FROM ({keyed}) SEMI JOIN asked USING (block)
-                      QUALIFY count(*) OVER (PARTITION BY block) <= {thresholds.BLOCK_LIMITS[rule]})
-            SELECT DISTINCT least(asked.node, known.node), greatest(asked.node, known.node), '{rule}'
-            FROM asked JOIN known ON asked.block = known.block AND asked.node <> known.node
-            """
-        )
+    create_blocks(connection, "nodes", "blocks")
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE blocks_asked AS
+        SELECT * FROM blocks SEMI JOIN (SELECT block FROM blocks WHERE asks) USING (block)
+        QUALIFY count(*) OVER (PARTITION BY block) <= {limit_of_rule()}
+        """
+    )
+    propose(connection, "(SELECT * FROM blocks_asked WHERE asks)", "blocks_asked")
     return settle_pairs(connection)
 
 
-def create_block_pairs(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``block_pairs``, empty: one row per pair and rule that proposes it."""
+def create_blocks(connection: duckdb.DuckDBPyConnection, relation: str, table: str) -> None:
+    """Create ``table``, the blocks of the nodes of ``relation``: rule (its place), block, node, and whether it asks.
+
+    A block is of one rule: the rule is part of its digest.
+    """
     connection.execute(
-        "CREATE OR REPLACE TABLE block_pairs (left_node BIGINT, right_node BIGINT, blocking_rule VARCHAR)"
+        f"CREATE OR REPLACE TEMP TABLE {table} (rule UTINYINT, block UBIGINT, node BIGINT, asks BOOLEAN)"
+    )
+    for place, rule in enumerate(RULES):
+        connection.execute(
+            f"INSERT INTO {table} SELECT {place}, block, node, kind <> 'anchor' FROM ({keyed_nodes(relation, rule)})"
+        )
+
+
+def limit_of_rule() -> str:
+    """SQL over blocks: how many nodes a block of the row's rule may hold."""
+    limits = " ".join(f"WHEN {place} THEN {thresholds.BLOCK_LIMITS[rule]}" for place, rule in enumerate(RULES))
+    return f"CASE rule {limits} END"
+
+
+def propose(connection: duckdb.DuckDBPyConnection, asking: str, known: str) -> None:
+    """Create ``proposed``: one row per pair of a node of ``asking`` and one of ``known`` in one block, where one asks.
+
+    ``rules`` has a bit for each rule that proposes the pair.
+    """
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE proposed AS
+        SELECT least(a.node, b.node) AS left_node, greatest(a.node, b.node) AS right_node,
+               bit_or(1::UINTEGER << a.rule) AS rules
+        FROM {asking} AS a JOIN {known} AS b USING (block)
+        WHERE a.node <> b.node AND (a.asks OR b.asks)
+        GROUP BY ALL
+        """
     )
 
 
 def settle_pairs(connection: duckdb.DuckDBPyConnection) -> int:
-    """Create ``pairs`` from ``block_pairs`` by the standing of both ``nodes``, and return how many there are."""
+    """Create ``pairs`` from ``proposed`` by the standing of both ``nodes``, and return how many there are."""
     connection.execute(
         """
         CREATE OR REPLACE TABLE pairs AS
@@ -79,28 +105,36 @@ def settle_pairs(connection: duckdb.DuckDBPyConnection) -> int:
                    -- Nobody can tell whose number a conflict's is; it may be its own.
                    CASE WHEN kind = 'conflict' THEN number END AS open_number,
                    CASE WHEN kind = 'residual' THEN own_number END AS disowned_number
-            FROM nodes
+            FROM nodes WHERE node IN (SELECT unnest([left_node, right_node]) FROM proposed)
         )
         SELECT left_node, right_node, rules
-        FROM (SELECT left_node, right_node, list_sort(list(blocking_rule)) AS rules FROM block_pairs GROUP BY ALL)
-        JOIN standings AS l ON l.node = left_node JOIN standings AS r ON r.node = right_node
+        FROM proposed JOIN standings AS l ON l.node = left_node JOIN standings AS r ON r.node = right_node
         WHERE NOT (l.has_number AND r.has_number) AND (l.is_founder OR r.is_founder)
           AND NOT coalesce(l.open_number <> r.disowned_number OR l.disowned_number <> r.open_number, false)
-        ORDER BY left_node, right_node
         """
     )
     row = connection.execute("SELECT count(*) FROM pairs").fetchone()
     return int(row[0]) if row else 0
 
 
-def keyed_nodes(relation: str, rule: str) -> str:
-    """SQL: every node of ``relation`` with its block by ``rule``, if it has one.
+def rule_lists(masks: str) -> str:
+    """SQL: the names of the rules of every distinct value of column ``rules`` of relation ``masks``: rules, names."""
+    names = ", ".join(f"CASE WHEN rules & {1 << place} > 0 THEN '{rule}' END" for place, rule in enumerate(RULES))
+    return (
+        f"SELECT rules, list_sort(list_filter([{names}], lambda name: name IS NOT NULL)) AS names"
+        f" FROM (SELECT DISTINCT rules FROM {masks})"
+    )
 
-    A list holds an item once, so a node is in a block once. Ends in a condition, so that one more can follow.
+
+def keyed_nodes(relation: str, rule: str) -> str:
+    """SQL: every node of ``relation`` (node, kind) with its block by ``rule``, if it has one.
+
+    A list holds an item once, so a node is in a block once.
     """
     if rule in _SCALAR:
         key = _SCALAR[rule]
     else:
         column, key = _LISTS[rule]
         relation = f"(SELECT *, unnest({column}) AS item FROM {relation} WHERE len({column}) > 0)"
-    return f"SELECT node, {text_digest(key)} AS block FROM {relation} WHERE {key} IS NOT NULL"
+    block = digest([f"'{rule}'", key], [key])
+    return f"SELECT node, kind, {block} AS block FROM {relation} WHERE {key} IS NOT NULL"

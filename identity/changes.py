@@ -10,7 +10,7 @@ import duckdb
 
 from identity import claims, comparisons, han
 from identity.decisions import create_decided_pairs
-from identity.kept import COMPANY_KEYS, MENTION_ROWS
+from identity.kept import MENTION_ROWS
 from identity.nodes import create_node_members, number_nodes, stood_beside
 from identity.sound import create_sounds
 
@@ -50,10 +50,10 @@ def derive_members(connection: duckdb.DuckDBPyConnection) -> None:
     claim did) and ``touched_nodes`` (nodes that lost, gained or changed a member).
     """
     connection.execute(
-        f"""
+        """
         ALTER TABLE mentions RENAME TO everybody;
         CREATE TABLE mentions AS FROM everybody LIMIT 0;
-        CREATE OR REPLACE TEMP TABLE seen AS SELECT m.mention, {COMPANY_KEYS} FROM everybody AS m;
+        CREATE OR REPLACE TEMP TABLE seen AS SELECT mention, anchor AS number, record, household FROM everybody;
         CREATE OR REPLACE TEMP TABLE before AS SELECT * FROM kept.mention SEMI JOIN changed USING (mention);
         CREATE OR REPLACE TEMP TABLE fresh AS
         SELECT mention, number, record, household FROM seen SEMI JOIN changed USING (mention);
@@ -196,4 +196,4 @@ def _beside(mentions: str, companies: str) -> str:
         WHERE node IS NOT NULL AND (record IN (SELECT company FROM {companies})
                                     OR household IN (SELECT company FROM {companies}))
     )"""
-    return f"SELECT * FROM ({stood_beside(placed, 'record', 'household')}) SEMI JOIN {companies} USING (company)"
+    return f"SELECT * FROM ({stood_beside(placed)}) SEMI JOIN {companies} USING (company)"

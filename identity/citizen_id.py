@@ -3,6 +3,9 @@
 The ledger is a small database under the home. It keeps, per mention, the id it has and the first id it ever had (its
 origin), so that a wrong merge that is taken back gives both ids back. A mention whose name and number have both changed
 is another mention under an old key: it carries nothing.
+
+Inside the room a citizen is the number under which the ledger took its id down (its sequence), a mention is the number
+made of its key: an eighth of the bytes of both texts.
 """
 
 from __future__ import annotations
@@ -16,14 +19,17 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from identity.content_id import content_id
+
 LEDGER_FILE = "ledger.duckdb"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_ID_LENGTH = 18
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS {l}.secret (fingerprint_key VARCHAR);
 CREATE TABLE IF NOT EXISTS {l}.citizen (
-    citizen_id VARCHAR PRIMARY KEY, first_run_id VARCHAR, sequence BIGINT, is_active BOOLEAN, number_print VARCHAR);
+    citizen_id VARCHAR, first_run_id VARCHAR, sequence BIGINT, is_active BOOLEAN, number_print BIGINT);
 CREATE TABLE IF NOT EXISTS {l}.member (
-    mention_key VARCHAR PRIMARY KEY, citizen_id VARCHAR, origin_id VARCHAR, name_print VARCHAR, number_print VARCHAR);
+    mention BIGINT, citizen BIGINT, origin BIGINT, name_print BIGINT, number_print BIGINT);
 CREATE TABLE IF NOT EXISTS {l}.redirect (
     old_citizen_id VARCHAR, citizen_id VARCHAR, reason VARCHAR, run_id VARCHAR, happened_at TIMESTAMPTZ,
     revoked_run_id VARCHAR);
@@ -38,10 +44,16 @@ class LedgerUnusable(RuntimeError):
 def mint(count: int) -> pa.Array:
     """New opaque citizen ids: 80 random bits each, nothing of the person in them."""
     letters = np.frombuffer(_ALPHABET.encode(), np.uint8)[np.frombuffer(secrets.token_bytes(16 * count), np.uint8) & 31]
-    ids = np.empty((count, 18), np.uint8)
+    ids = np.empty((count, _ID_LENGTH), np.uint8)
     ids[:, :2] = np.frombuffer(b"c_", np.uint8)
-    ids[:, 2:] = letters.reshape(count, 16)
-    return pa.array(ids.view("S18").ravel().astype(str), pa.string())
+    ids[:, 2:] = letters.reshape(count, _ID_LENGTH - 2)
+    ends = np.arange(0, _ID_LENGTH * (count + 1), _ID_LENGTH, dtype=np.int64)
+    return pa.LargeStringArray.from_buffers(count, pa.py_buffer(ends), pa.py_buffer(ids))
+
+
+def print_of(text: str) -> str:
+    """SQL: the keyed fingerprint of a text, by the ledger's own key; needs ``open_ledger`` to have been there."""
+    return content_id(f"(SELECT fingerprint_key FROM ledger_secret) || {text}")
 
 
 @contextmanager
@@ -59,9 +71,41 @@ def open_ledger(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator
         connection.execute(_SCHEMA.format(l="ledger"))
         if _count(connection, "SELECT count(*) FROM ledger.secret") == 0:
             connection.execute("INSERT INTO ledger.secret VALUES (?)", [secrets.token_hex(16)])
+        connection.execute("CREATE OR REPLACE TEMP TABLE ledger_secret AS FROM ledger.secret")
+        if any(row[0] == "mention_key" for row in connection.execute("DESCRIBE ledger.member").fetchall()):
+            _number_what_was_text(connection)
         yield
     finally:
         connection.execute("DETACH ledger")
+
+
+def _number_what_was_text(connection: duckdb.DuckDBPyConnection) -> None:
+    """A ledger of version 0.1 holds keys, ids and MD5 as texts: write it anew, saying the same, in one transaction."""
+    connection.execute(
+        f"""
+        BEGIN;
+        CREATE TABLE ledger.member_numbered AS
+        SELECT {content_id("m.mention_key")} AS mention, c.sequence AS citizen, o.sequence AS origin,
+               {_print_of_hexadecimal("m.name_print")} AS name_print,
+               {_print_of_hexadecimal("m.number_print")} AS number_print
+        FROM ledger.member AS m LEFT JOIN ledger.citizen AS c ON c.citizen_id = m.citizen_id
+        LEFT JOIN ledger.citizen AS o ON o.citizen_id = m.origin_id;
+        CREATE TABLE ledger.citizen_numbered AS
+        SELECT citizen_id, first_run_id, sequence, is_active, {_print_of_hexadecimal("number_print")} AS number_print
+        FROM ledger.citizen;
+        DROP TABLE ledger.member;
+        DROP TABLE ledger.citizen;
+        ALTER TABLE ledger.member_numbered RENAME TO member;
+        ALTER TABLE ledger.citizen_numbered RENAME TO citizen;
+        COMMIT
+        """
+    )
+
+
+def _print_of_hexadecimal(column: str) -> str:
+    """SQL: the number that ``content_id`` makes, from the MD5 in hexadecimal: its second half, the last byte first."""
+    last_first = " || ".join(f"substr({column}, {place}, 2)" for place in range(31, 16, -2))
+    return f"(('0x' || {last_first})::UBIGINT >> 1)::BIGINT"
 
 
 def ledger_token(connection: duckdb.DuckDBPyConnection) -> str | None:
@@ -75,14 +119,26 @@ def new_token() -> str:
     return secrets.token_hex(16)
 
 
+def create_prints(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``prints``: the fingerprints of the name and the number of every row of ``mentions``."""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE prints AS
+        SELECT mention, {print_of("coalesce(name, '')")} AS name_print, {print_of("id_no")} AS number_print
+        FROM mentions
+        """
+    )
+
+
 def assign_ids(
     connection: duckdb.DuckDBPyConnection, run_id: str, token: str, scope: str | None = None
 ) -> dict[str, int]:
     """Give every cluster of ``clustered`` (mention, cluster, is_certain) its citizen id and write the ledger.
 
-    ``scope`` is a relation of the mention keys that ``clustered`` speaks for, when it is not all there are: of others
-    the ledger keeps what it has. Creates ``cluster_ids`` (cluster, citizen_id, first_run_id) and ``redirects``. Returns
-    counts: minted, merged, split, revived. The ledger changes in one transaction, which also leaves ``token``.
+    ``scope`` is a relation of the mentions that ``clustered`` speaks for, when it is not all there are: of others the
+    ledger keeps what it has. Needs ``prints`` of the mentions. Creates ``cluster_ids`` (cluster, citizen, citizen_id,
+    first_run_id), ``origins`` (mention, origin) and ``redirects``. Returns counts: minted, merged, split, revived. The
+    ledger changes in one transaction, which also leaves ``token``.
     """
     connection.execute("BEGIN")
     try:
@@ -100,75 +156,72 @@ def assign_ids(
 def create_candidates(connection: duckdb.DuckDBPyConnection) -> None:
     """Create ``candidates``: which ids each cluster of ``clustered`` has a claim to by the ledger, and how good."""
     connection.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE kept_members AS
-        SELECT c.mention, c.cluster, c.is_certain, m.mention_key,
-               md5((SELECT fingerprint_key FROM ledger.secret) || coalesce(m.name, '')) AS name_print,
-               md5((SELECT fingerprint_key FROM ledger.secret) || m.id_no) AS number_print
-        FROM clustered AS c JOIN mentions AS m USING (mention);
+        f"""
         CREATE OR REPLACE TEMP TABLE remembered AS
-        SELECT k.*, o.citizen_id, o.origin_id
-        FROM kept_members AS k JOIN ledger.member AS o USING (mention_key)
-        WHERE o.name_print = k.name_print OR o.number_print = k.number_print;
+        SELECT k.mention, k.cluster, k.is_certain, o.citizen, o.origin
+        FROM clustered AS k JOIN prints AS p USING (mention) JOIN ledger.member AS o USING (mention)
+        WHERE o.name_print = p.name_print OR o.number_print = p.number_print;
         CREATE OR REPLACE TEMP TABLE cluster_prints AS
-        SELECT cluster, md5((SELECT fingerprint_key FROM ledger.secret) || number) AS number_print
-        FROM cluster_numbers WHERE number IS NOT NULL;
+        SELECT cluster, {print_of("number")} AS number_print FROM cluster_numbers WHERE number IS NOT NULL;
         CREATE OR REPLACE TEMP TABLE candidates AS
         WITH evidence AS (
-            SELECT cluster, origin_id AS citizen_id, is_certain::INT AS certain, 1 AS origin, 0 AS now
+            SELECT cluster, origin AS citizen, is_certain::INT AS certain, 1 AS origin, 0 AS now
             FROM remembered
             UNION ALL
-            SELECT cluster, citizen_id, 0, 0, 1 FROM remembered WHERE citizen_id IS NOT NULL
+            SELECT cluster, citizen, 0, 0, 1 FROM remembered WHERE citizen IS NOT NULL
             UNION ALL
-            SELECT p.cluster, c.citizen_id, 0, 0, 0
+            SELECT p.cluster, c.sequence, 0, 0, 0
             FROM cluster_prints AS p JOIN ledger.citizen AS c USING (number_print)
         )
-        SELECT cluster, citizen_id, sum(certain) AS certain, sum(origin) AS origin, sum(now) AS now,
-               coalesce(any_value(p.number_print) = any_value(c.number_print), false) AS same_number,
-               any_value(c.sequence) AS sequence
-        FROM evidence JOIN ledger.citizen AS c USING (citizen_id) LEFT JOIN cluster_prints AS p USING (cluster)
-        WHERE citizen_id IS NOT NULL
-        GROUP BY cluster, citizen_id
+        SELECT cluster, citizen, sum(certain) AS certain, sum(origin) AS origin, sum(now) AS now,
+               coalesce(any_value(p.number_print) = any_value(c.number_print), false) AS same_number
+        FROM evidence JOIN ledger.citizen AS c ON c.sequence = evidence.citizen
+        LEFT JOIN cluster_prints AS p USING (cluster)
+        GROUP BY cluster, citizen
         """
     )
 
 
 def _choose(connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | None) -> dict[str, int]:
     chosen = _settle_contested(connection)
-    connection.register("settled", _pairs(list(chosen), list(chosen.values())))
+    connection.register(
+        "settled",
+        pa.table(
+            {"cluster": pa.array(list(chosen), pa.int64()), "citizen": pa.array(list(chosen.values()), pa.int64())}
+        ),
+    )
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE kept_ids AS
-        SELECT cluster, citizen_id FROM candidates ANTI JOIN contested USING (cluster, citizen_id)
-        UNION ALL SELECT cluster, citizen_id FROM settled
+        SELECT cluster, citizen FROM candidates ANTI JOIN contested USING (cluster, citizen)
+        UNION ALL SELECT cluster, citizen FROM settled
         """
     )
     connection.unregister("settled")
     fresh = connection.execute(
         "SELECT cluster FROM cluster_numbers ANTI JOIN kept_ids USING (cluster) ORDER BY cluster"
     ).to_arrow_table()["cluster"]
-    connection.register("minted", pa.table({"cluster": fresh, "citizen_id": mint(len(fresh))}))
+    start = _count(connection, "SELECT coalesce(max(sequence), 0) FROM ledger.citizen") + 1
+    sequences = pa.array(np.arange(start, start + len(fresh), dtype=np.int64))
+    connection.register("new", pa.table({"cluster": fresh, "citizen": sequences, "citizen_id": mint(len(fresh))}))
     connection.execute(
         """
+        CREATE OR REPLACE TEMP TABLE minted AS
+        SELECT cluster, citizen, citizen_id, number_print FROM new LEFT JOIN cluster_prints USING (cluster);
         CREATE OR REPLACE TEMP TABLE cluster_choice AS
-        SELECT cluster, citizen_id, false AS is_minted FROM kept_ids
-        UNION ALL SELECT cluster, citizen_id, true FROM minted
+        SELECT cluster, citizen FROM kept_ids UNION ALL SELECT cluster, citizen FROM minted
         """
     )
-    connection.unregister("minted")
-    start = _count(connection, "SELECT coalesce(max(sequence), 0) FROM ledger.citizen")
+    connection.unregister("new")
     connection.execute(
-        """
-        INSERT INTO ledger.citizen
-        SELECT citizen_id, ?, ? + row_number() OVER (ORDER BY cluster), true, number_print
-        FROM cluster_choice LEFT JOIN cluster_prints USING (cluster) WHERE is_minted
-        """,
-        [run_id, start],
+        "INSERT INTO ledger.citizen SELECT citizen_id, ?, citizen, true, number_print FROM minted", [run_id]
     )
-    return _record(connection, run_id, scope, len(fresh))
+    counts = _retire(connection, run_id, scope)
+    _take_down(connection, scope)
+    return {"minted": len(fresh)} | counts
 
 
-def _settle_contested(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
+def _settle_contested(connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
     """Settle what is not one cluster and one id that know only each other (temp table ``contested``).
 
     Each takes the best that is still free, the best claims first: a matter of turns, so a loop.
@@ -177,77 +230,54 @@ def _settle_contested(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
         """
         CREATE OR REPLACE TEMP TABLE contested AS
         SELECT * FROM candidates
-        QUALIFY count(*) OVER (PARTITION BY cluster) > 1 OR count(*) OVER (PARTITION BY citizen_id) > 1
+        QUALIFY count(*) OVER (PARTITION BY cluster) > 1 OR count(*) OVER (PARTITION BY citizen) > 1
         """
     )
     rows = connection.execute(
         """
-        SELECT cluster, citizen_id FROM contested
-        ORDER BY same_number DESC, certain DESC, origin DESC, now DESC, sequence, citizen_id, cluster
+        SELECT cluster, citizen FROM contested
+        ORDER BY same_number DESC, certain DESC, origin DESC, now DESC, citizen, cluster
         """
     ).fetchall()
-    chosen: dict[int, str] = {}
-    taken: set[str] = set()
-    for cluster, citizen_id in rows:
-        if cluster not in chosen and citizen_id not in taken:
-            chosen[cluster] = citizen_id
-            taken.add(citizen_id)
+    chosen: dict[int, int] = {}
+    taken: set[int] = set()
+    for cluster, citizen in rows:
+        if cluster not in chosen and citizen not in taken:
+            chosen[cluster] = citizen
+            taken.add(citizen)
     return chosen
 
 
-def _pairs(clusters: list[int], citizen_ids: list[str]) -> pa.Table:
-    return pa.table({"cluster": pa.array(clusters, pa.int64()), "citizen_id": pa.array(citizen_ids, pa.string())})
+def _in_scope(scope: str | None) -> str:
+    return "true" if scope is None else f"mention IN (SELECT mention FROM {scope})"
 
 
-def _insert_members(is_first: bool) -> str:
-    """SQL: take the mentions that the ledger does not know into it.
-
-    The first time the key is built over all of them at once, which takes half as long as growing it.
-    """
-    insert = "INSERT INTO ledger.member BY NAME SELECT * FROM member_now ANTI JOIN ledger.member USING (mention_key)"
-    if not is_first:
-        return insert
-    return f"""
-        CREATE OR REPLACE TABLE ledger.member AS FROM ledger.member LIMIT 0;
-        {insert};
-        ALTER TABLE ledger.member ADD PRIMARY KEY (mention_key)
-    """
-
-
-def _record(connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | None, minted: int) -> dict[str, int]:
-    is_first = _count(connection, "SELECT count(*) FROM ledger.member") == 0
-    in_scope = "true" if scope is None else f"mention_key IN (SELECT mention_key FROM {scope})"
+def _retire(connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | None) -> dict[str, int]:
+    """Write where the ids went that nobody has any more, and take back what led away from an id that lives again."""
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE holders AS
-        SELECT DISTINCT citizen_id FROM ledger.member WHERE citizen_id IS NOT NULL AND {in_scope};
+        SELECT DISTINCT citizen FROM ledger.member WHERE citizen IS NOT NULL AND {_in_scope(scope)};
+        CREATE OR REPLACE TEMP TABLE gone AS
+        SELECT sequence AS citizen, citizen_id FROM ledger.citizen
+        WHERE sequence IN (SELECT citizen FROM holders ANTI JOIN cluster_choice USING (citizen)) AND is_active;
         CREATE OR REPLACE TEMP TABLE retired AS
-        WITH gone AS (
-            SELECT citizen_id FROM ledger.citizen SEMI JOIN holders USING (citizen_id)
-            WHERE is_active AND citizen_id NOT IN (SELECT citizen_id FROM cluster_choice)
-        ),
-        followed AS (
-            SELECT gone.citizen_id AS old_citizen_id, c.citizen_id, count(*) AS members,
-                   sum(r.is_certain::INT) AS certain
-            FROM gone JOIN remembered AS r ON r.citizen_id = gone.citizen_id JOIN cluster_choice AS c USING (cluster)
+        WITH followed AS (
+            SELECT gone.citizen_id AS old_citizen_id, c.citizen, count(*) AS members, sum(r.is_certain::INT) AS certain
+            FROM gone JOIN remembered AS r ON r.citizen = gone.citizen JOIN cluster_choice AS c USING (cluster)
             GROUP BY ALL
         )
-        SELECT old_citizen_id, citizen_id, count(*) OVER (PARTITION BY old_citizen_id) AS targets
-        FROM followed
-        QUALIFY row_number() OVER (PARTITION BY old_citizen_id ORDER BY certain DESC, members DESC, citizen_id) = 1
+        SELECT old_citizen_id, l.citizen_id, count(*) OVER (PARTITION BY old_citizen_id) AS targets
+        FROM followed JOIN ledger.citizen AS l ON l.sequence = followed.citizen
+        QUALIFY row_number() OVER (PARTITION BY old_citizen_id ORDER BY certain DESC, members DESC, sequence) = 1;
+        CREATE OR REPLACE TEMP TABLE revived AS
+        SELECT citizen_id FROM ledger.citizen JOIN kept_ids ON citizen = sequence WHERE NOT is_active
         """
     )
-    revived = _count(
-        connection,
-        "SELECT count(*) FROM cluster_choice JOIN ledger.citizen USING (citizen_id)"
-        " WHERE NOT is_minted AND NOT is_active",
-    )
-    merged = _count(connection, "SELECT count(*) FROM retired WHERE targets = 1")
-    split = _count(connection, "SELECT count(*) FROM retired WHERE targets > 1")
     connection.execute(
         """
         UPDATE ledger.redirect SET revoked_run_id = ?
-        WHERE revoked_run_id IS NULL AND old_citizen_id IN (SELECT citizen_id FROM cluster_choice)
+        WHERE revoked_run_id IS NULL AND old_citizen_id IN (SELECT citizen_id FROM revived)
         """,
         [run_id],
     )
@@ -267,40 +297,50 @@ def _record(connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | Non
           AND ledger.redirect.old_citizen_id <> retired.citizen_id
         """
     )
+    return {
+        "merged": _count(connection, "SELECT count(*) FROM retired WHERE targets = 1"),
+        "split": _count(connection, "SELECT count(*) FROM retired WHERE targets > 1"),
+        "revived": _count(connection, "SELECT count(*) FROM revived"),
+    }
+
+
+def _take_down(connection: duckdb.DuckDBPyConnection, scope: str | None) -> None:
+    """Write what the ledger keeps of citizens and mentions. Rows that change go and come again: an update in place
+    would have the whole column written again.
+    """
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE citizen_now AS
-        SELECT l.citizen_id, l.first_run_id, l.sequence, c.citizen_id IS NOT NULL AS is_active,
-               CASE WHEN c.citizen_id IS NULL THEN l.number_print ELSE p.number_print END AS number_print
-        FROM ledger.citizen AS l LEFT JOIN cluster_choice AS c USING (citizen_id)
+        SELECT l.citizen_id, l.first_run_id, l.sequence, c.citizen IS NOT NULL AS is_active,
+               CASE WHEN c.citizen IS NULL THEN l.number_print ELSE p.number_print END AS number_print
+        FROM ledger.citizen AS l LEFT JOIN kept_ids AS c ON c.citizen = l.sequence
         LEFT JOIN cluster_prints AS p USING (cluster)
-        WHERE c.citizen_id IS NOT NULL OR l.citizen_id IN (SELECT citizen_id FROM holders);
+        WHERE (c.citizen IS NOT NULL OR l.sequence IN (SELECT citizen FROM gone))
+          AND (l.is_active, l.number_print) IS DISTINCT FROM
+              (c.citizen IS NOT NULL, CASE WHEN c.citizen IS NULL THEN l.number_print ELSE p.number_print END);
+        DELETE FROM ledger.citizen WHERE sequence IN (SELECT sequence FROM citizen_now);
+        INSERT INTO ledger.citizen BY NAME FROM citizen_now;
         CREATE OR REPLACE TEMP TABLE member_now AS
-        SELECT k.mention_key, c.citizen_id, coalesce(r.origin_id, c.citizen_id) AS origin_id,
-               k.name_print, k.number_print
-        FROM kept_members AS k LEFT JOIN cluster_choice AS c USING (cluster)
-        LEFT JOIN remembered AS r USING (mention_key)
-        WHERE c.citizen_id IS NOT NULL;
-        UPDATE ledger.citizen AS o SET is_active = n.is_active, number_print = n.number_print FROM citizen_now AS n
-        WHERE n.citizen_id = o.citizen_id
-          AND (n.is_active, n.number_print) IS DISTINCT FROM (o.is_active, o.number_print);
-        UPDATE ledger.member AS o SET
-            citizen_id = n.citizen_id, origin_id = n.origin_id, name_print = n.name_print, number_print = n.number_print
-        FROM member_now AS n
-        WHERE n.mention_key = o.mention_key
-          AND (n.citizen_id, n.origin_id, n.name_print, n.number_print)
-              IS DISTINCT FROM (o.citizen_id, o.origin_id, o.name_print, o.number_print);
-        {_insert_members(is_first)};
-        UPDATE ledger.member SET citizen_id = NULL
-        WHERE citizen_id IS NOT NULL AND {in_scope} AND mention_key NOT IN (SELECT mention_key FROM member_now);
+        SELECT k.mention, c.citizen, coalesce(r.origin, c.citizen) AS origin, p.name_print, p.number_print
+        FROM clustered AS k JOIN cluster_choice AS c USING (cluster) JOIN prints AS p USING (mention)
+        LEFT JOIN (SELECT mention, origin FROM remembered) AS r USING (mention);
+        CREATE OR REPLACE TEMP TABLE origins AS SELECT mention, origin FROM member_now WHERE origin <> citizen;
+        CREATE OR REPLACE TEMP TABLE member_changes AS
+        SELECT n.* FROM member_now AS n LEFT JOIN ledger.member AS o USING (mention)
+        WHERE (n.citizen, n.origin, n.name_print, n.number_print)
+              IS DISTINCT FROM (o.citizen, o.origin, o.name_print, o.number_print)
+        UNION ALL
+        SELECT mention, NULL, origin, name_print, number_print FROM ledger.member
+        WHERE citizen IS NOT NULL AND {_in_scope(scope)} AND mention NOT IN (SELECT mention FROM member_now);
+        DELETE FROM ledger.member WHERE mention IN (SELECT mention FROM member_changes);
+        INSERT INTO ledger.member BY NAME FROM member_changes;
         CREATE OR REPLACE TEMP TABLE cluster_ids AS
-        SELECT c.cluster, c.citizen_id, l.first_run_id
-        FROM cluster_choice AS c JOIN ledger.citizen AS l USING (citizen_id);
+        SELECT cluster, c.citizen, l.citizen_id, l.first_run_id
+        FROM cluster_choice AS c JOIN ledger.citizen AS l ON l.sequence = c.citizen;
         CREATE OR REPLACE TEMP TABLE redirects AS
         SELECT old_citizen_id, citizen_id, reason, run_id, happened_at FROM ledger.redirect WHERE revoked_run_id IS NULL
         """
     )
-    return {"minted": minted, "merged": merged, "split": split, "revived": revived}
 
 
 def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -32,7 +32,7 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
         f"""
         CREATE OR REPLACE TABLE name_claims AS
         WITH stated AS (
-            SELECT DISTINCT id_no, name, coalesce(household_key, record_key) AS place,
+            SELECT id_no, name, coalesce(household, record) AS place,
                    bool_or(birth_day IS NOT NULL AND is_near_day(birth_day, number_birth)) AS birth_agrees,
                    bool_or(is_other_birth(birth_day, number_birth)) AS birth_differs,
                    bool_or(sex <> number_sex) AS sex_differs
@@ -85,13 +85,15 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
         """
         CREATE OR REPLACE TABLE doubtful AS
         SELECT m.mention, m.record_key, m.household_key, m.source_table, m.role, m.said_on, m.id_no, m.name,
-               o.owner_name, o.owner_sound, o.trouble, s.sound,
+               m.owner_name, m.owner_sound, m.trouble, s.sound,
                m.birth_day IS NOT NULL AND is_near_day(m.birth_day, m.number_birth) AS birth_agrees,
                coalesce(is_other_birth(m.birth_day, m.number_birth), false) AS birth_differs,
                coalesce(m.sex <> m.number_sex, false) AS sex_differs
-        FROM mentions AS m LEFT JOIN sounds AS s USING (name) LEFT JOIN number_owners AS o USING (id_no)
-        WHERE m.id_no IS NOT NULL
-          AND (m.name IS NULL OR o.owner_name IS NULL OR m.name <> o.owner_name OR o.trouble IS NOT NULL);
+        FROM (
+            SELECT m.*, owner_name, owner_sound, trouble FROM mentions AS m LEFT JOIN number_owners AS o USING (id_no)
+            WHERE m.id_no IS NOT NULL
+              AND (m.name IS NULL OR o.owner_name IS NULL OR m.name <> o.owner_name OR o.trouble IS NOT NULL)
+        ) AS m LEFT JOIN sounds AS s USING (name);
         CREATE OR REPLACE TABLE owner_beside AS
         SELECT DISTINCT d.mention
         FROM doubtful AS d JOIN mentions AS b

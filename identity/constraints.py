@@ -20,17 +20,18 @@ def create_cannot_links(connection: duckdb.DuckDBPyConnection) -> None:
         f"""
         CREATE OR REPLACE TABLE cannot_links AS
         WITH parties AS (
-            SELECT 'r' || m.record_key AS company, o.node, o.kind, 'two parties of one record' AS reason
+            SELECT m.record AS company, o.node, o.kind, 'two parties of one record' AS reason
             FROM node_of AS o JOIN mentions AS m USING (mention)
             UNION ALL
-            SELECT 'h' || m.household_key || '|' || m.source_table || '|' || m.said_on, o.node, o.kind,
+            SELECT hash(m.household, m.source_table, m.said_on), o.node, o.kind,
                    'two members of one household in one month'
             FROM node_of AS o JOIN mentions AS m USING (mention)
-            WHERE m.role = 'member' AND m.household_key IS NOT NULL AND NOT m.is_withdrawn
+            WHERE m.role = 'member' AND m.household IS NOT NULL AND m.said_on IS NOT NULL AND NOT m.is_withdrawn
         ),
-        together AS (
-            SELECT DISTINCT company, node, kind, reason FROM parties
-            QUALIFY count(*) OVER (PARTITION BY company) > 1
+        -- Two with sound numbers of their own need no rule.
+        together AS MATERIALIZED (
+            SELECT DISTINCT company, node, kind, reason
+            FROM parties SEMI JOIN (SELECT company FROM parties WHERE kind <> 'anchor') USING (company)
         ),
         mistaken AS (
             SELECT o.node, n.node AS owner_node, 'the number belongs to another person' AS reason

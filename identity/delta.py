@@ -11,10 +11,11 @@ import duckdb
 
 from identity import blocking, rarity, score, thresholds
 from identity.changes import load_wanted
+from identity.citizen_id import print_of
 from identity.cluster import Partition
 from identity.clustering import cluster_nodes, create_edges
 from identity.constraints import create_cannot_links
-from identity.kept import SCORED_ROWS, every_block
+from identity.kept import KEPT_NODES, SCORED_ROWS
 from identity.links import without_joined
 from identity.lives import create_lives
 from identity.model import Parameters
@@ -39,7 +40,7 @@ def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT node FROM touched_nodes UNION SELECT node FROM beside_changed UNION SELECT node FROM reclassed;
         CREATE OR REPLACE TEMP TABLE derived_before AS
         SELECT * FROM nodes_before
-        UNION ALL SELECT * FROM kept.node SEMI JOIN derived USING (node) ANTI JOIN touched_nodes USING (node);
+        UNION ALL SELECT * FROM {KEPT_NODES} SEMI JOIN derived USING (node) ANTI JOIN touched_nodes USING (node);
         -- Of whose members nobody changed the profile stands.
         INSERT INTO profiles BY NAME SELECT {columns} FROM derived_before ANTI JOIN touched_nodes USING (node);
         INSERT INTO sounds BY NAME
@@ -71,15 +72,13 @@ def propose_pairs(connection: duckdb.DuckDBPyConnection) -> None:
     """Propose again the pairs of the nodes that changed, and of those in a block that became too common or ceased to be
     (``repaired``).
     """
-    limits = " ".join(f"WHEN {place} THEN {thresholds.BLOCK_LIMITS[rule]}" for place, rule in enumerate(blocking.RULES))
+    blocking.create_blocks(connection, "(SELECT * FROM nodes SEMI JOIN dirty USING (node))", "blocks_new")
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE blocks_new AS
-        {every_block("(SELECT * FROM nodes SEMI JOIN dirty USING (node))")};
         CREATE OR REPLACE TEMP TABLE blocks_touched AS
-        SELECT rule, block FROM blocks_new UNION SELECT rule, block FROM kept.block SEMI JOIN dirty USING (node);
+        SELECT block FROM blocks_new UNION SELECT block FROM kept.block SEMI JOIN dirty USING (node);
         CREATE OR REPLACE TEMP TABLE blocks_before AS
-        SELECT * FROM kept.block SEMI JOIN blocks_touched USING (rule, block);
+        SELECT * FROM kept.block SEMI JOIN blocks_touched USING (block);
         CREATE OR REPLACE TEMP TABLE turned AS
         WITH sizes AS (
             SELECT rule, block, count(*) FILTER (is_before) AS before, count(*) FILTER (NOT is_before OR stays) AS after
@@ -88,10 +87,9 @@ def propose_pairs(connection: duckdb.DuckDBPyConnection) -> None:
                 UNION ALL SELECT rule, block, false, true FROM blocks_new
             ) GROUP BY rule, block
         )
-        SELECT rule, block FROM sizes
-        WHERE (before <= CASE rule {limits} END) <> (after <= CASE rule {limits} END);
+        SELECT block FROM sizes WHERE (before <= {blocking.limit_of_rule()}) <> (after <= {blocking.limit_of_rule()});
         CREATE OR REPLACE TEMP TABLE beyond AS
-        SELECT DISTINCT node FROM blocks_before SEMI JOIN turned USING (rule, block) ANTI JOIN dirty USING (node);
+        SELECT DISTINCT node FROM blocks_before SEMI JOIN turned USING (block) ANTI JOIN dirty USING (node);
         CREATE OR REPLACE TEMP TABLE repaired AS SELECT node FROM dirty UNION ALL SELECT node FROM beyond;
         CREATE OR REPLACE TEMP TABLE blocks_beyond AS SELECT * FROM kept.block SEMI JOIN beyond USING (node);
         CREATE OR REPLACE TEMP TABLE blocks_theirs AS FROM blocks_new UNION ALL FROM blocks_beyond;
@@ -99,24 +97,15 @@ def propose_pairs(connection: duckdb.DuckDBPyConnection) -> None:
         WITH members AS (
             SELECT * FROM blocks_before ANTI JOIN dirty USING (node)
             UNION ALL
-            SELECT * FROM kept.block SEMI JOIN (SELECT DISTINCT rule, block FROM blocks_beyond) USING (rule, block)
-            ANTI JOIN blocks_touched USING (rule, block)
+            SELECT * FROM kept.block SEMI JOIN (SELECT block FROM blocks_beyond) USING (block)
+            ANTI JOIN blocks_touched USING (block)
             UNION ALL FROM blocks_new
         )
-        SELECT * FROM members QUALIFY count(*) OVER (PARTITION BY rule, block) <= CASE rule {limits} END
+        SELECT * FROM members QUALIFY count(*) OVER (PARTITION BY block) <= {blocking.limit_of_rule()}
         """
     )
-    blocking.create_block_pairs(connection)
-    rules = " ".join(f"WHEN {place} THEN '{rule}'" for place, rule in enumerate(blocking.RULES))
-    connection.execute(
-        f"""
-        INSERT INTO block_pairs
-        SELECT DISTINCT least(a.node, b.node), greatest(a.node, b.node), CASE a.rule {rules} END
-        FROM blocks_theirs AS a JOIN blocks_asked AS b USING (rule, block)
-        WHERE a.node <> b.node AND (a.asks OR b.asks)
-        """
-    )
-    bring_nodes(connection, "SELECT left_node AS node FROM block_pairs UNION SELECT right_node FROM block_pairs")
+    blocking.propose(connection, "blocks_theirs", "blocks_asked")
+    bring_nodes(connection, "SELECT left_node AS node FROM proposed UNION SELECT right_node FROM proposed")
     blocking.settle_pairs(connection)
 
 
@@ -141,7 +130,7 @@ def bring_nodes(connection: duckdb.DuckDBPyConnection, asked: str) -> None:
     connection.execute(
         f"""
         INSERT INTO nodes BY NAME
-        SELECT * FROM kept.node WHERE node IN ({asked})
+        SELECT * FROM {KEPT_NODES} WHERE node IN ({asked})
         AND node NOT IN (SELECT node FROM derived) AND node NOT IN (SELECT node FROM nodes)
         """
     )
@@ -227,11 +216,10 @@ def find_contested(connection: duckdb.DuckDBPyConnection) -> None:
     harm. A mention claims the id it had last and the first it ever had; a number, the one under which it was known.
     """
     connection.execute(
-        """
+        f"""
         CREATE OR REPLACE TEMP TABLE claimed AS
-        SELECT c.citizen_id FROM ledger.citizen AS c JOIN (
-            SELECT md5((SELECT fingerprint_key FROM ledger.secret) || number) AS number_print
-            FROM nodes SEMI JOIN dirty USING (node) WHERE number IS NOT NULL
+        SELECT sequence AS citizen FROM ledger.citizen SEMI JOIN (
+            SELECT {print_of("number")} AS number_print FROM nodes SEMI JOIN dirty USING (node)
         ) USING (number_print)
         """
     )
@@ -240,14 +228,15 @@ def find_contested(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(
             """
             INSERT INTO claimed
-            SELECT unnest([citizen_id, origin_id]) FROM kept.link SEMI JOIN
+            SELECT unnest([citizen, origin]) FROM kept.link SEMI JOIN
                 (SELECT mention FROM kept.mention SEMI JOIN affected USING (node)) USING (mention);
             CREATE OR REPLACE TEMP TABLE claiming AS
             SELECT DISTINCT cluster FROM kept.link
-            WHERE citizen_id IN (SELECT citizen_id FROM claimed) OR origin_id IN (SELECT citizen_id FROM claimed)
+            WHERE citizen IN (SELECT citizen FROM claimed) OR origin IN (SELECT citizen FROM claimed)
             UNION
             SELECT cluster FROM kept.citizen SEMI JOIN (
-                SELECT number_print FROM ledger.citizen SEMI JOIN claimed USING (citizen_id)) USING (number_print)
+                SELECT number_print FROM ledger.citizen WHERE sequence IN (SELECT citizen FROM claimed))
+            USING (number_print)
             """
         )
         grown = connection.execute(
@@ -265,12 +254,12 @@ def relink(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE relinked AS
-        SELECT mention, mention_key FROM mention_now
+        SELECT mention FROM mention_now
         WHERE node IN (SELECT node FROM affected) OR mention IN (SELECT mention FROM moved);
         CREATE OR REPLACE TEMP TABLE in_scope AS
-        SELECT mention_key FROM relinked
+        SELECT mention FROM relinked
         UNION
-        SELECT mention_key FROM kept.mention
+        SELECT mention FROM kept.mention
         WHERE node IN (SELECT node FROM affected) OR mention IN (SELECT mention FROM moved)
         """
     )

@@ -16,21 +16,17 @@ from pathlib import Path
 
 import duckdb
 
-from identity import blocking, comparisons
-from identity.content_id import content_id
+from identity import blocking, comparisons, score
 from identity.model import Parameters
-from identity.nodes import company_id
 from warehouse import digest
 
 KEPT_FILE = "kept.duckdb"
 
+# The nodes that were kept, with what follows from the rest of a row.
+KEPT_NODES = f"(SELECT *, {score.DERIVED_LISTS} FROM kept.node)"
 # One row per mention: what tells whether it changed, whom it stands beside, and where it was put.
-COMPANY_KEYS = f"""
-    {content_id("m.id_no")} AS number,
-    {company_id("r", "m.record_key")} AS record, {company_id("h", "m.household_key")} AS household
-"""
-MENTION_ROWS = f"""
-    SELECT m.mention, m.mention_key, m.row_hash, {COMPANY_KEYS}, m.name, m.is_withdrawn,
+MENTION_ROWS = """
+    SELECT m.mention, m.row_hash, m.anchor AS number, m.record, m.household, m.name, m.is_withdrawn,
            l.reason AS claim, p.kind, o.kind AS node_kind, o.reason, o.node
     FROM mentions AS m LEFT JOIN number_links AS l USING (mention)
     LEFT JOIN node_members AS p USING (mention) LEFT JOIN node_of AS o USING (mention)
@@ -44,9 +40,8 @@ SCORED_ROWS = f"""
 """
 # Of a mention whose first citizen id is not the one it has now, that one is kept too: it has a claim to both.
 LINK_ROWS = """
-    SELECT mention, l.mention_key, cluster, l.citizen_id, nullif(m.origin_id, l.citizen_id) AS origin_id, link_method,
-           match_weight, is_certain, reason
-    FROM links AS l LEFT JOIN member_now AS m ON m.mention_key = l.mention_key
+    SELECT mention, mention_key, cluster, citizen, origin, link_method, match_weight, is_certain, reason
+    FROM links LEFT JOIN origins USING (mention)
 """
 DECIDED_ROWS = "SELECT DISTINCT unnest([mention_l, mention_r]) AS mention FROM decisions"
 
@@ -65,17 +60,6 @@ class Standing:
         for file in [*sorted(Path(__file__).parent.glob("*.py")), Path(digest.__file__)]:
             told.update(file.read_bytes())
         return cls(told.hexdigest(), token)
-
-
-def block_rows(relation: str, place: int, rule: str) -> str:
-    """SQL: the blocks of the nodes of ``relation`` by one rule: rule, block, node, and whether the node asks."""
-    keyed = blocking.keyed_nodes(relation, rule).replace("SELECT node,", "SELECT node, kind <> 'anchor' AS asks,", 1)
-    return f"SELECT {place}::UTINYINT AS rule, block, node, asks FROM ({keyed})"
-
-
-def every_block(relation: str) -> str:
-    """SQL: the blocks of the nodes of ``relation`` by every rule."""
-    return " UNION ALL ".join(block_rows(relation, place, rule) for place, rule in enumerate(blocking.RULES))
 
 
 @contextlib.contextmanager
@@ -120,7 +104,7 @@ def keep_all(connection: duckdb.DuckDBPyConnection, standing: Standing, token: s
         f"""
         BEGIN;
         CREATE TABLE kept.mention AS {MENTION_ROWS};
-        CREATE TABLE kept.node AS FROM nodes;
+        CREATE TABLE kept.node AS SELECT * EXCLUDE (numbers, claims) FROM nodes;
         CREATE TABLE kept.scored AS {SCORED_ROWS};
         CREATE TABLE kept.edge AS FROM edges;
         CREATE TABLE kept.node_cluster AS FROM node_clusters;
@@ -130,13 +114,11 @@ def keep_all(connection: duckdb.DuckDBPyConnection, standing: Standing, token: s
         CREATE TABLE kept.life AS FROM lives;
         CREATE TABLE kept.sound AS FROM sounds;
         CREATE TABLE kept.decided AS {DECIDED_ROWS};
-        CREATE TABLE kept.block (rule UTINYINT, block UBIGINT, node BIGINT, asks BOOLEAN);
-        CREATE TABLE kept.standing AS SELECT '{standing.fingerprint}' AS fingerprint, '{token}' AS token
+        CREATE TABLE kept.block AS FROM blocks;
+        CREATE TABLE kept.standing AS SELECT '{standing.fingerprint}' AS fingerprint, '{token}' AS token;
+        COMMIT
         """
     )
-    for place, rule in enumerate(blocking.RULES):
-        connection.execute(f"INSERT INTO kept.block {block_rows('nodes', place, rule)}")
-    connection.execute("COMMIT")
 
 
 def keep_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
@@ -152,7 +134,7 @@ def keep_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
         DELETE FROM kept.mention WHERE mention IN (FROM mentions_replaced);
         INSERT INTO kept.mention BY NAME FROM placed;
         DELETE FROM kept.node WHERE node IN (FROM derived);
-        INSERT INTO kept.node BY NAME SELECT * FROM nodes SEMI JOIN derived USING (node);
+        INSERT INTO kept.node BY NAME SELECT * EXCLUDE (numbers, claims) FROM nodes SEMI JOIN derived USING (node);
         DELETE FROM kept.block WHERE node IN (FROM dirty);
         INSERT INTO kept.block BY NAME FROM blocks_new;
         DELETE FROM kept.scored WHERE left_node IN (FROM repaired) OR right_node IN (FROM repaired);
@@ -181,23 +163,31 @@ def write_fast(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SET disabled_compression_methods = 'fsst,dict_fsst,zstd,dictionary'")
 
 
-def publish(connection: duckdb.DuckDBPyConnection) -> None:
-    """Write schema ``identity`` of the work file from what is kept, in one transaction."""
+# Rows of the published links, from what is kept.
+KEPT_LINKS = "kept.link LEFT JOIN (SELECT cluster, citizen_id FROM kept.citizen) USING (cluster)"
+
+
+def publish(connection: duckdb.DuckDBPyConnection, links: str) -> None:
+    """Write schema ``identity`` of the work file in one transaction: the links from relation ``links``, the rest from
+    what is kept.
+    """
     connection.execute(
         f"""
         BEGIN;
         CREATE SCHEMA IF NOT EXISTS work.identity;
         CREATE OR REPLACE TABLE work.identity.mention_links AS
-        SELECT mention_key, citizen_id, link_method, match_weight, is_certain, reason FROM kept.link;
+        SELECT mention_key, citizen_id, link_method, match_weight, is_certain, reason
+        FROM {links};
         CREATE OR REPLACE TABLE work.identity.citizens AS
-        SELECT citizen_id, identity_confidence, id_no, first_run_id FROM kept.citizen ORDER BY citizen_id;
+        SELECT citizen_id, identity_confidence, id_no, first_run_id FROM kept.citizen;
         CREATE OR REPLACE TABLE work.identity.redirects AS SELECT * FROM redirects ORDER BY old_citizen_id;
         CREATE OR REPLACE TABLE work.identity.review_pairs AS
         SELECT mention_key_l, mention_key_r, match_weight, reason FROM kept.review ORDER BY match_weight DESC, 1, 2;
         CREATE OR REPLACE TABLE work.identity.decision_reports AS
         SELECT decision_id, mention_key_l, mention_key_r, verdict, trouble FROM decision_reports ORDER BY sequence;
         CREATE OR REPLACE TABLE work.identity.scored_pairs AS
-        SELECT mention_key_l, mention_key_r, match_weight, rules, {_MEASURES} FROM kept.scored;
+        SELECT mention_key_l, mention_key_r, match_weight, names AS rules, {_MEASURES}
+        FROM kept.scored JOIN ({blocking.rule_lists("kept.scored")}) USING (rules);
         COMMIT
         """
     )

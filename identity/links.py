@@ -18,9 +18,9 @@ def create_links(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP TABLE links AS
         WITH sizes AS (SELECT cluster, count(*) AS mentions FROM clustered GROUP BY cluster)
         SELECT
-            m.mention, m.mention_key, i.cluster, i.citizen_id,
+            m.mention, m.mention_key, i.cluster, i.citizen, i.citizen_id,
             CASE
-                WHEN i.citizen_id IS NULL THEN 'unresolved'
+                WHEN i.citizen IS NULL THEN 'unresolved'
                 WHEN d.mention IS NOT NULL THEN 'decision'
                 WHEN z.mentions = 1 THEN 'single'
                 WHEN o.kind = 'anchor' THEN 'identity_number'
@@ -32,17 +32,17 @@ def create_links(connection: duckdb.DuckDBPyConnection) -> None:
                 WHEN d.mention IS NOT NULL THEN {thresholds.DECISION_WEIGHT}
                 WHEN o.kind = 'anchor' THEN CASE o.reason {weights} END
                 -- Whoever founds a cluster that others join has no weight of its own: what was found identical speaks.
-                WHEN i.citizen_id IS NOT NULL AND z.mentions > 1 THEN
+                WHEN i.citizen IS NOT NULL AND z.mentions > 1 THEN
                     coalesce(c.match_weight, {thresholds.IDENTICAL_MENTIONS_WEIGHT})
                 ELSE c.match_weight
             END AS match_weight,
-            coalesce(i.citizen_id IS NOT NULL AND k.is_certain, false) AS is_certain,
+            coalesce(i.citizen IS NOT NULL AND k.is_certain, false) AS is_certain,
             CASE
                 WHEN m.name IS NULL AND o.mention IS NULL THEN 'no person is named'
                 WHEN d.mention IS NOT NULL THEN 'decision of a person'
                 WHEN o.kind = 'anchor' THEN o.reason
-                WHEN i.citizen_id IS NULL AND m.is_withdrawn THEN 'a withdrawn record founds nobody'
-                WHEN i.citizen_id IS NULL THEN 'too little to tell who this is'
+                WHEN i.citizen IS NULL AND m.is_withdrawn THEN 'a withdrawn record founds nobody'
+                WHEN i.citizen IS NULL THEN 'too little to tell who this is'
                 WHEN c.match_weight IS NOT NULL THEN concat_ws('; ', o.reason, 'evidence of name and circumstances')
                 WHEN c.kind = 'document' THEN 'document'
                 WHEN o.reason IS NULL AND m.birth_day IS NULL THEN 'name and records of one household or account'

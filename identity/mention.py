@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from identity.content_id import content_id
+from warehouse.digest import digest
 
 NEEDED = (
     "mention_key", "record_key", "source_table", "role", "is_withdrawn", "name", "id_no", "damaged_id_no",
@@ -22,52 +23,69 @@ class MentionsUnusable(RuntimeError):
 def read_mentions(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
     """Copy the mentions of ``catalog`` into table ``mentions`` and return how many there are.
 
-    ``mention`` is a number made of the key, ``row_hash`` a hash of all that identity reads.
     Raises ``MentionsUnusable`` when the table is missing, lacks a column, or repeats a mention key.
     """
-    found = {
-        row[0]
-        for row in connection.execute(
-            "SELECT column_name FROM information_schema.columns WHERE table_catalog = ?"
-            " AND table_schema = 'intermediate' AND table_name = ?",
-            [catalog, MENTIONS],
-        ).fetchall()
-    }
-    if not found:
+    connection.execute(f"CREATE OR REPLACE TABLE mentions AS {mention_rows(delivered_rows(connection, catalog))}")
+    total, distinct = connection.execute("SELECT count(*), count(DISTINCT mention) FROM mentions").fetchall()[0]
+    if total != distinct:
+        raise repeated(total - distinct)
+    return int(total)
+
+
+def repeated(times: int) -> MentionsUnusable:
+    """What to raise when so many mention keys are not the first of their name."""
+    return MentionsUnusable(
+        f"identity: intermediate.{MENTIONS} names {times} mention keys more than once; a mention key names one role of"
+        " one record."
+    )
+
+
+def delivered_rows(connection: duckdb.DuckDBPyConnection, catalog: str) -> str:
+    """SQL: the mentions of ``catalog`` as staging hands them over, and ``row_hash``, a digest of all that is read.
+
+    Raises ``MentionsUnusable`` when the table is missing or lacks a column.
+    """
+    relation = f"{catalog}.intermediate.{MENTIONS}"
+    try:
+        kinds = {row[0]: row[1] for row in connection.execute(f"DESCRIBE {relation}").fetchall()}
+    except duckdb.CatalogException:
         raise MentionsUnusable(
-            "identity: the work file has no intermediate.int_mentions__unioned; build staging first."
-        )
-    if missing := [column for column in NEEDED if column not in found]:
+            f"identity: the work file has no intermediate.{MENTIONS}; build staging first."
+        ) from None
+    if missing := [column for column in NEEDED if column not in kinds]:
         raise MentionsUnusable(
-            f"identity: intermediate.int_mentions__unioned lacks {', '.join(missing)}; build it from shape mentions."
+            f"identity: intermediate.{MENTIONS} lacks {', '.join(missing)}; build it from shape mentions."
         )
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TABLE mentions AS
+    texts = [column for column in NEEDED if kinds[column] == "VARCHAR"]
+    row_hash = digest(NEEDED, [*texts, "array_to_string(phones, ' ')"])
+    return f"SELECT {', '.join(NEEDED)}, {row_hash} AS row_hash FROM {relation}"
+
+
+def mention_rows(delivered: str) -> str:
+    """SQL: rows of table ``mentions`` from those of query ``delivered``.
+
+    ``mention`` is a number made of the key, ``anchor`` the node that owns the sound number, ``record`` and
+    ``household`` are numbers of the companies that the mention stands in.
+    """
+    return f"""
         SELECT
             {content_id("mention_key")} AS mention,
             * REPLACE (coalesce(is_withdrawn, false) AS is_withdrawn, nullif(name, '') AS name,
-                       list_sort(list_distinct(coalesce(phones, []))) AS phones),
+                       CASE WHEN len(phones) > 1 THEN list_sort(list_distinct(phones)) ELSE coalesce(phones, []) END
+                       AS phones),
+            {content_id("'anchor|' || id_no")} AS anchor,
+            {company_id("r", "record_key")} AS record, {company_id("h", "household_key")} AS household,
             CASE WHEN birth_date_precision = 'day' THEN birth_date END AS birth_day,
             CASE WHEN id_no IS NOT NULL
                  THEN try_cast(concat_ws('-', substr(id_no, 7, 4), substr(id_no, 11, 2), substr(id_no, 13, 2)) AS DATE)
                  END AS number_birth,
             CASE WHEN id_no IS NOT NULL
                  THEN CASE WHEN ascii(substr(id_no, 17, 1)) % 2 = 1 THEN 'male' ELSE 'female' END END AS number_sex
-        FROM (SELECT {", ".join(NEEDED)}, {content_id(f"row({', '.join(NEEDED)})::VARCHAR")} AS row_hash
-              FROM {catalog}.intermediate.{MENTIONS})
-        """
-    )
-    total, distinct = _pair(connection, "SELECT count(*), count(DISTINCT mention) FROM mentions")
-    if total != distinct:
-        raise MentionsUnusable(
-            f"identity: intermediate.int_mentions__unioned names {total - distinct} mention keys more than once; a"
-            " mention key names one role of one record."
-        )
-    return total
+        FROM ({delivered})
+    """
 
 
-def _pair(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, int]:
-    row = connection.execute(query).fetchone()
-    assert row is not None
-    return int(row[0]), int(row[1])
+def company_id(letter: str, key: str) -> str:
+    """SQL: the number of a record or a household as a company of people; null without one."""
+    number = digest([f"'{letter}'", key], [key])
+    return f"CASE WHEN {key} IS NOT NULL THEN {number} END"

@@ -18,12 +18,26 @@ _GATHERED = {
     "accounts": "bank_account", "households": "household_key",
 }  # fmt: skip
 
-# What makes two mentions one node.
+# All that a mention says, but for its sex.
+_SAID = _GATHERED | {
+    "born": "born", "number_birth": "CASE WHEN kind = 'anchor' THEN number_birth END",
+    "hukou": "hukou_district", "managing": "managing_district", "phones": "CASE WHEN len(phones) > 0 THEN phones END",
+}  # fmt: skip
+_SEX_OF_ONE = "CASE WHEN kind = 'anchor' THEN number_sex WHEN sex IN ('male', 'female') THEN sex END"
+_SEX_OF_MANY = """CASE WHEN any_value(kind) = 'anchor' THEN min(number_sex)
+    WHEN bool_and(sex = 'male') FILTER (sex IN ('male', 'female')) THEN 'male'
+    WHEN bool_and(sex = 'female') FILTER (sex IN ('male', 'female')) THEN 'female' END"""
+
+# What makes two mentions that no sound number holds together one node.
 _KEY_OF_KIND = """CASE kind
-                WHEN 'anchor' THEN 'anchor|' || id_no
                 WHEN 'conflict' THEN 'conflict|' || id_no || '|' || sound
                 WHEN 'document' THEN 'document|' || other_document_no || '|' || sound
-                ELSE kind || '|' || content END"""
+                ELSE concat_ws('|', kind, name, 'n', damaged_id_no, 'c', certificate_id_no, 'd', other_document_no,
+                    'i', id_no, 'b', birth_date, birth_date_precision, 's', sex,
+                    'p', coalesce(household_key, 'a' || bank_account,
+                                  CASE WHEN len(phones) > 0 THEN array_to_string(phones, '/') END,
+                                  birth_day || address, mention_key),
+                    CASE WHEN is_named_twice THEN mention_key END) END"""
 
 
 def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
@@ -32,9 +46,10 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     number_nodes(connection)
     create_decided_pairs(connection)
     describe_nodes(connection)
-    placed = "(SELECT m.*, o.node, o.kind FROM mentions AS m JOIN node_of AS o USING (mention))"
-    beside = stood_beside(placed, company_id("r", "record_key"), company_id("h", "household_key"))
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW stood_beside AS {beside}")
+    placed = (
+        "(SELECT record, household, node, kind, name, m.is_withdrawn FROM mentions AS m JOIN node_of USING (mention))"
+    )
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW stood_beside AS {stood_beside(placed)}")
     find_kin(connection)
     create_described_nodes(connection)
 
@@ -53,28 +68,26 @@ def create_node_members(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT record_key, name FROM mentions WHERE name IS NOT NULL GROUP BY ALL HAVING count(*) > 1
         ),
         keyed AS (
-            SELECT m.mention, m.is_withdrawn, l.reason,
+            SELECT m.*, l.reason, s.sound,
                 CASE
                     WHEN starts_with(l.reason, 'id') THEN 'anchor'
                     WHEN m.is_withdrawn THEN 'withdrawn'
                     WHEN starts_with(l.reason, 'conflict') AND l.reason <> 'conflict:placeholder' THEN 'conflict'
                     WHEN m.other_document_no IS NOT NULL THEN 'document'
                     ELSE 'residual'
-                END AS kind,
-                m.id_no, s.sound, m.other_document_no,
-                concat_ws('|', m.name, 'n', m.damaged_id_no, 'c', m.certificate_id_no, 'd', m.other_document_no,
-                    'i', m.id_no, 'b', m.birth_date, m.birth_date_precision, 's', m.sex,
-                    'p', coalesce(m.household_key, 'a' || m.bank_account,
-                                  CASE WHEN len(m.phones) > 0 THEN array_to_string(m.phones, '/') END,
-                                  m.birth_day || m.address, m.mention_key),
-                    CASE WHEN t.name IS NOT NULL THEN m.mention_key END) AS content
+                END AS kind
             FROM mentions AS m
             LEFT JOIN sounds AS s USING (name)
             LEFT JOIN number_links AS l USING (mention)
-            LEFT JOIN named_twice AS t ON t.record_key = m.record_key AND t.name = m.name
             WHERE m.name IS NOT NULL OR l.reason = 'id+no_name'
         )
-        SELECT mention, is_withdrawn, kind, reason, {content_id(_KEY_OF_KIND)} AS node FROM keyed
+        SELECT mention, is_withdrawn, kind, reason, anchor AS node FROM keyed WHERE kind = 'anchor'
+        UNION ALL
+        SELECT mention, is_withdrawn, kind, reason, {content_id(_KEY_OF_KIND)} FROM (
+            SELECT k.*, t.name IS NOT NULL AS is_named_twice
+            FROM keyed AS k LEFT JOIN named_twice AS t ON t.record_key = k.record_key AND t.name = k.name
+            WHERE kind <> 'anchor'
+        )
         """
     )
     separate_decided(connection)
@@ -118,15 +131,9 @@ def describe_nodes(connection: duckdb.DuckDBPyConnection) -> None:
 
     Lists are sorted, so that neither row order nor threads change them.
 
-    Most nodes have one mention: these are described without gathering anything, which is most of the work.
+    The mentions of most nodes say one thing in each column, and gathering values in lists is most of the work: it is
+    done for the others only.
     """
-    said_once = ", ".join(
-        f"CASE WHEN {value} IS NULL THEN [] ELSE [{value}] END AS {column}" for column, value in _GATHERED.items()
-    )
-    gathered = ", ".join(
-        f"coalesce(list_sort(list_distinct(list({value}) FILTER ({value} IS NOT NULL))), []) AS {column}"
-        for column, value in _GATHERED.items()
-    )
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE sizes AS
@@ -139,52 +146,78 @@ def describe_nodes(connection: duckdb.DuckDBPyConnection) -> None:
                coalesce(m.birth_day, CASE WHEN o.kind = 'anchor' THEN m.number_birth END) AS born
         FROM node_of AS o JOIN sizes AS z USING (node) JOIN mentions AS m USING (mention) JOIN sounds AS s USING (name)
         WHERE NOT o.is_withdrawn OR o.kind = 'withdrawn';
+        CREATE OR REPLACE TEMP TABLE said_often AS
+        SELECT node, any_value(kind) AS kind, any_value(mention_count) AS mention_count,
+               min(mention) AS first_mention, arg_min(mention_key, mention) AS first_key, min(id_no) AS own_number,
+               {", ".join(f"min({value}) AS one_{column}" for column, value in _SAID.items())}, {_SEX_OF_MANY} AS sex,
+               {" AND ".join(f"min({value}) IS NOT DISTINCT FROM max({value})" for value in _SAID.values())} AS is_even
+        FROM said WHERE mention_count > 1 GROUP BY node;
         CREATE OR REPLACE TABLE profiles AS
-        SELECT node, kind, mention_count, mention AS first_mention, mention_key AS first_key, id_no AS own_number,
-            {said_once},
-            list_sort(list_distinct([born, CASE WHEN kind = 'anchor' THEN number_birth END])) AS birth_days,
-            CASE WHEN kind = 'anchor' THEN number_sex WHEN sex IN ('male', 'female') THEN sex END AS sex,
-            phones, list_sort(list_distinct([hukou_district, managing_district])) AS districts, name
-        FROM said WHERE mention_count = 1
-        UNION ALL
-        SELECT lists.*, main_names.name
-        FROM (
-            SELECT node, any_value(kind) AS kind, any_value(mention_count) AS mention_count,
-                min(mention) AS first_mention, arg_min(mention_key, mention) AS first_key,
-                min(id_no) AS own_number, {gathered},
-                coalesce(list_sort(list_distinct(list_concat(
-                    list(born) FILTER (born IS NOT NULL), list(number_birth) FILTER (kind = 'anchor')))), [])
-                    AS birth_days,
-                CASE WHEN any_value(kind) = 'anchor' THEN min(number_sex)
-                     WHEN bool_and(sex = 'male') FILTER (sex IN ('male', 'female')) THEN 'male'
-                     WHEN bool_and(sex = 'female') FILTER (sex IN ('male', 'female')) THEN 'female' END AS sex,
-                coalesce(list_sort(list_distinct(flatten(list(phones) FILTER (len(phones) > 0)))), []) AS phones,
-                list_sort(list_distinct(list_concat(list(hukou_district), list(managing_district)))) AS districts
-            FROM said WHERE mention_count > 1 GROUP BY node
-        ) AS lists
-        JOIN (
-            SELECT node, name FROM said WHERE mention_count > 1 GROUP BY node, name
+        WITH even AS (
+            SELECT node, kind, mention_count, mention AS first_mention, mention_key AS first_key, id_no AS own_number,
+                   {", ".join(f"{value} AS one_{column}" for column, value in _SAID.items())}, {_SEX_OF_ONE} AS sex
+            FROM said WHERE mention_count = 1
+            UNION ALL SELECT * EXCLUDE (is_even) FROM said_often WHERE is_even
+        ),
+        main_names AS (
+            SELECT node, name FROM said SEMI JOIN (SELECT node FROM said_often WHERE NOT is_even) USING (node)
+            GROUP BY node, name
             QUALIFY row_number() OVER (PARTITION BY node ORDER BY count(*) DESC, name) = 1
-        ) AS main_names USING (node)
+        ),
+        uneven AS (
+            SELECT node, {_gathered()}
+            FROM said SEMI JOIN (SELECT node FROM said_often WHERE NOT is_even) USING (node) GROUP BY node
+        )
+        SELECT node, kind, mention_count, first_mention, first_key, own_number,
+               {", ".join(f"{_listed(f'one_{column}')} AS {column}" for column in _GATHERED)},
+               {_listed("one_born", "one_number_birth")} AS birth_days, sex, coalesce(one_phones, []) AS phones,
+               {_listed("one_hukou", "one_managing")} AS districts, one_names AS name
+        FROM even
+        UNION ALL
+        SELECT node, kind, mention_count, first_mention, first_key, own_number, {", ".join(_GATHERED)}, birth_days, sex,
+               phones, districts, name
+        FROM said_often JOIN uneven USING (node) JOIN main_names USING (node)
         """
     )
 
 
-def stood_beside(placed: str, record: str, household: str) -> str:
+def _gathered() -> str:
+    """SQL aggregates: lists of all that the mentions of a node say."""
+    lists = ", ".join(
+        f"coalesce(list_sort(list_distinct(list({value}) FILTER ({value} IS NOT NULL))), []) AS {column}"
+        for column, value in _GATHERED.items()
+    )
+    return f"""{lists},
+        coalesce(list_sort(list_distinct(list_concat(
+            list(born) FILTER (born IS NOT NULL), list(number_birth) FILTER (kind = 'anchor')))), []) AS birth_days,
+        coalesce(list_sort(list_distinct(flatten(list(phones) FILTER (len(phones) > 0)))), []) AS phones,
+        list_sort(list_distinct(list_concat(list(hukou_district), list(managing_district)))) AS districts"""
+
+
+def _listed(value: str, other: str | None = None) -> str:
+    """SQL: the sorted list of one or two values without nulls and repetitions."""
+    one = f"WHEN {value} IS NULL THEN [] ELSE [{value}] END"
+    if other is None:
+        return f"CASE {one}"
+    return f"""CASE WHEN {other} IS NOT NULL AND {value} IS NULL THEN [{other}] WHEN {value} < {other}
+        THEN [{value}, {other}] WHEN {value} > {other} THEN [{other}, {value}] {one}"""
+
+
+def stood_beside(placed: str) -> str:
     """SQL: company (a record or a household), node, kind of the node, name.
 
-    ``placed`` has one row per mention: node, kind of the node, name, is_withdrawn, and what ``record`` and
-    ``household`` take the numbers of its companies from.
+    ``placed`` has one row per mention: its record and household, node, kind of the node, name, is_withdrawn.
     """
     return f"""
-        SELECT DISTINCT unnest([{record}, {household}]) AS company, node, kind, name
-        FROM {placed} WHERE name IS NOT NULL AND (NOT is_withdrawn OR kind = 'withdrawn')
+        WITH named AS MATERIALIZED (
+            SELECT record, household, node, kind, name FROM {placed}
+            WHERE name IS NOT NULL AND (NOT is_withdrawn OR kind = 'withdrawn')
+        )
+        SELECT DISTINCT * FROM (
+            SELECT record AS company, node, kind, name FROM named WHERE record IS NOT NULL
+            UNION ALL SELECT household, node, kind, name FROM named WHERE household IS NOT NULL
+        )
     """
-
-
-def company_id(letter: str, key: str) -> str:
-    """SQL: the number of a record or a household as a company of people; null without one."""
-    return content_id(f"'{letter}' || {key}")
 
 
 def find_kin(connection: duckdb.DuckDBPyConnection) -> None:
@@ -192,7 +225,7 @@ def find_kin(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE company AS
-        SELECT * FROM stood_beside WHERE company IS NOT NULL
+        SELECT * FROM stood_beside
         QUALIFY count(*) OVER (PARTITION BY company) BETWEEN 2 AND {thresholds.KIN_GROUP_LIMIT}
         """
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from identity import blocking, changes, claims, clustering, comparisons, decisions, delta, han, kept, links, score
-from identity.citizen_id import assign_ids, ledger_token, new_token, open_ledger
+from identity.citizen_id import assign_ids, create_prints, ledger_token, new_token, open_ledger
 from identity.cluster import Partition
 from identity.constraints import create_cannot_links
 from identity.kept import keep_changes
@@ -123,12 +123,13 @@ class _Run:
         partition = clustering.cluster_nodes(connection)
         self.clock.done()
         with open_ledger(connection, self.folder):
+            create_prints(connection)
             ids = assign_ids(connection, self.run_id, self.token)
         self.clock.done()
         connection.execute(f"CREATE OR REPLACE TEMP TABLE open_pairs AS {links.without_joined('scored_pairs')}")
         self._conclude(partition)
         kept.keep_all(connection, standing, self.token)
-        kept.publish(connection)
+        kept.publish(connection, "links")
         self.clock.done()
         return self._result(ids, None)
 
@@ -154,12 +155,13 @@ class _Run:
         self.clock.done()
         delta.relink(connection)
         with open_ledger(connection, self.folder):
+            create_prints(connection)
             ids = assign_ids(connection, self.run_id, self.token, "in_scope")
         self.clock.done()
         delta.bring_neighbours(connection)
         self._conclude(partition)
         keep_changes(connection, self.token)
-        kept.publish(connection)
+        kept.publish(connection, kept.KEPT_LINKS)
         self.clock.done()
         return self._result(ids, changed)
 

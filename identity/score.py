@@ -8,6 +8,13 @@ from identity import thresholds
 from identity.comparisons import COMPARED_COLUMNS, COMPARISONS
 from identity.model import Parameters, splink_settings
 
+# What of a node follows from the rest of its row: not kept.
+DERIVED_LISTS = """
+    CASE WHEN kind = 'anchor' THEN [number] WHEN kind = 'residual' THEN damaged ELSE [] END AS numbers,
+    CASE WHEN kind <> 'anchor' THEN certificates WHEN len(certificates) = 0 THEN [number]
+         ELSE list_sort(list_distinct(list_append(certificates, number))) END AS claims
+"""
+
 
 def create_comparable_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     """Add to ``nodes`` what blocking and comparing need: numbers, claims, rarity of name and phone and address."""
@@ -27,9 +34,7 @@ def comparable_nodes() -> str:
     return f"""
         SELECT d.*, coalesce(name_count, {name_class("0")}) AS name_count,
                coalesce(rare_phones, []) AS rare_phones, coalesce(rare_addresses, []) AS rare_addresses,
-               CASE WHEN kind = 'anchor' THEN [number] WHEN kind = 'residual' THEN damaged ELSE [] END AS numbers,
-               CASE WHEN kind = 'anchor' THEN list_sort(list_distinct(list_append(certificates, number)))
-                    ELSE certificates END AS claims
+               {DERIVED_LISTS}
         FROM described_nodes AS d LEFT JOIN name_counts USING (name)
         LEFT JOIN node_rare_phones USING (node) LEFT JOIN node_rare_addresses USING (node)
     """

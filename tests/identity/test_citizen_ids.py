@@ -7,6 +7,7 @@ import random
 import re
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -135,3 +136,46 @@ def test_the_ledger_holds_no_name_and_no_number(home: Home, tmp_path: Path) -> N
         text = str(connection.execute("SELECT * FROM member").fetchall())
         text += str(connection.execute("SELECT * FROM citizen").fetchall())
     assert ANNA.number not in text and ANNA.name not in text
+
+
+def test_a_ledger_that_holds_texts_is_numbered_and_says_the_same(home: Home) -> None:
+    run(marriage_book(ANNA.number, BELA.number, sound_number(ANNA.born, 124)), home, "run-1")
+    _, before = run(marriage_book(ANNA.number, ANNA.number), home, "run-2")
+    with connect(home.identity / "ledger.duckdb") as ledger:
+        numbered = [ledger.execute(f"FROM {table} ORDER BY ALL").fetchall() for table in ("member", "citizen")]
+        write_as_texts(ledger, home.work_file("run-1"))
+    assert resolve(home.work_file("run-2"), home, "run-3").ids["minted"] == 0
+    assert {key: link["citizen_id"] for key, link in read_links(home.work_file("run-2")).items()} == before
+    with connect(home.identity / "ledger.duckdb") as ledger:
+        assert [ledger.execute(f"FROM {table} ORDER BY ALL").fetchall() for table in ("member", "citizen")] == numbered
+
+
+def write_as_texts(ledger: duckdb.DuckDBPyConnection, work_file: Path) -> None:
+    """Bring the ledger into the layout of version 0.1; ``work_file`` holds every mention that it knows."""
+    ledger.execute(
+        f"""
+        ATTACH '{work_file}' AS work (READ_ONLY);
+        CREATE TABLE texts AS
+        WITH told AS (SELECT name, id_no FROM work.intermediate.int_mentions__unioned),
+        keyed AS (SELECT fingerprint_key || said AS said
+                  FROM secret, (SELECT name AS said FROM told UNION SELECT id_no FROM told))
+        SELECT md5(said) AS digest, (md5_number_lower(said) >> 1)::BIGINT AS print FROM keyed;
+        ALTER TABLE member RENAME TO member_numbered;
+        ALTER TABLE citizen RENAME TO citizen_numbered;
+        CREATE TABLE citizen (citizen_id VARCHAR PRIMARY KEY, first_run_id VARCHAR, sequence BIGINT,
+                              is_active BOOLEAN, number_print VARCHAR);
+        CREATE TABLE member (mention_key VARCHAR PRIMARY KEY, citizen_id VARCHAR, origin_id VARCHAR,
+                             name_print VARCHAR, number_print VARCHAR);
+        INSERT INTO citizen
+        SELECT citizen_id, first_run_id, sequence, is_active, digest
+        FROM citizen_numbered LEFT JOIN texts ON print = number_print;
+        INSERT INTO member
+        SELECT m.mention_key, c.citizen_id, o.citizen_id, n.digest, i.digest
+        FROM member_numbered
+        JOIN work.intermediate.int_mentions__unioned AS m ON (md5_number_lower(mention_key) >> 1)::BIGINT = mention
+        LEFT JOIN citizen_numbered AS c ON c.sequence = citizen LEFT JOIN citizen_numbered AS o ON o.sequence = origin
+        LEFT JOIN texts AS n ON n.print = name_print LEFT JOIN texts AS i ON i.print = member_numbered.number_print;
+        DROP TABLE texts; DROP TABLE member_numbered; DROP TABLE citizen_numbered;
+        DETACH work
+        """
+    )
