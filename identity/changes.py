@@ -11,6 +11,7 @@ import duckdb
 from identity import claims, comparisons, han
 from identity.decisions import create_decided_pairs
 from identity.kept import MENTION_ROWS
+from identity.mention import MENTIONS, delivered_rows, mention_rows, repeated
 from identity.nodes import create_node_members, number_nodes, stood_beside
 from identity.sound import create_sounds
 
@@ -19,41 +20,54 @@ MAX_SHARE = 0.2
 FEW = 10_000
 
 
-def find_changes(connection: duckdb.DuckDBPyConnection) -> int:
-    """Create ``changed``, the mentions that came, went or say something else, and return how many there are.
+def find_changes(connection: duckdb.DuckDBPyConnection, catalog: str) -> tuple[int, int]:
+    """Create ``changed``, the mentions of ``catalog`` that came, went or say something else; return how many these are,
+    and how many mentions there are.
 
-    Whatever a person decided about counts as changed: a decision and its taking back work on any mention. Table
-    ``mentions`` still holds everybody.
+    One reading: a row that says what was said has a digest that was kept. Whatever a person decided about counts as
+    changed: a decision and its taking back work on any mention. Table ``mentions`` holds the rows that came, ``gone``
+    the mentions whose row went. Raises ``MentionsUnusable`` as ``read_mentions`` does.
     """
     connection.execute(
-        """
+        f"""
+        CREATE OR REPLACE TEMP TABLE differing AS
+        SELECT d.*, k.mention AS kept_mention
+        FROM ({delivered_rows(connection, catalog)}) AS d
+        FULL JOIN (SELECT mention, row_hash AS kept_hash FROM kept.mention) AS k ON k.kept_hash = d.row_hash
+        WHERE d.row_hash IS NULL OR k.kept_hash IS NULL;
+        CREATE OR REPLACE TABLE mentions AS
+        {mention_rows("SELECT * EXCLUDE (kept_mention) FROM differing WHERE kept_mention IS NULL")};
+        CREATE OR REPLACE TEMP TABLE gone AS SELECT kept_mention AS mention FROM differing WHERE row_hash IS NULL;
+        DROP TABLE differing;
         CREATE OR REPLACE TEMP TABLE changed AS
-        WITH decided AS (
-            SELECT mention FROM kept.decided UNION SELECT unnest([mention_l, mention_r]) FROM decisions
-        )
-        SELECT mention
-        FROM (SELECT mention, row_hash FROM mentions) AS m
-        FULL JOIN (SELECT mention, row_hash FROM kept.mention) AS k USING (mention)
-        WHERE m.row_hash IS DISTINCT FROM k.row_hash OR mention IN (SELECT mention FROM decided)
+        SELECT mention FROM mentions UNION SELECT mention FROM gone
+        UNION SELECT mention FROM kept.decided UNION SELECT unnest([mention_l, mention_r]) FROM decisions
         """
     )
-    row = connection.execute("SELECT count(*) FROM changed").fetchone()
-    return int(row[0]) if row else 0
+    changed, total, distinct = connection.execute(
+        f"""
+        SELECT (SELECT count(*) FROM changed), (SELECT count(*) FROM {catalog}.intermediate.{MENTIONS}),
+               (SELECT count(*) FROM kept.mention) - (SELECT count(*) FROM gone)
+               + (SELECT count(DISTINCT mention) FROM mentions WHERE mention NOT IN (
+                    SELECT mention FROM kept.mention SEMI JOIN mentions USING (mention) ANTI JOIN gone USING (mention)))
+        """
+    ).fetchall()[0]
+    if total != distinct:
+        raise repeated(total - distinct)
+    return int(changed), int(total)
 
 
 def derive_members(connection: duckdb.DuckDBPyConnection) -> None:
     """Derive again the claims and the nodes of whatever the changed mentions touch.
-
-    From here on ``everybody`` holds all mentions, and ``mentions`` those that this day needs.
 
     Creates ``members_now`` (rows as kept of mentions derived again), ``moved`` (mentions that changed or whose node or
     claim did) and ``touched_nodes`` (nodes that lost, gained or changed a member).
     """
     connection.execute(
         """
-        ALTER TABLE mentions RENAME TO everybody;
-        CREATE TABLE mentions AS FROM everybody LIMIT 0;
-        CREATE OR REPLACE TEMP TABLE seen AS SELECT mention, anchor AS number, record, household FROM everybody;
+        CREATE OR REPLACE TEMP TABLE seen AS
+        SELECT mention, number, record, household FROM kept.mention ANTI JOIN gone USING (mention)
+        UNION ALL SELECT mention, anchor, record, household FROM mentions;
         CREATE OR REPLACE TEMP TABLE before AS SELECT * FROM kept.mention SEMI JOIN changed USING (mention);
         CREATE OR REPLACE TEMP TABLE fresh AS
         SELECT mention, number, record, household FROM seen SEMI JOIN changed USING (mention);
@@ -107,10 +121,12 @@ def derive_members(connection: duckdb.DuckDBPyConnection) -> None:
 
 def load_wanted(connection: duckdb.DuckDBPyConnection) -> None:
     """Add to ``mentions`` the rows of ``wanted`` that are not there yet."""
+    rows = delivered_rows(connection, "work", "SEMI JOIN missing USING (mention_key)")
     connection.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE missing AS SELECT mention FROM wanted ANTI JOIN mentions USING (mention);
-        INSERT INTO mentions BY NAME SELECT * FROM everybody SEMI JOIN missing USING (mention)
+        f"""
+        CREATE OR REPLACE TEMP TABLE missing AS
+        SELECT mention_key FROM kept.link SEMI JOIN (FROM wanted ANTI JOIN mentions USING (mention)) USING (mention);
+        INSERT INTO mentions BY NAME {mention_rows(rows)}
         """
     )
 
@@ -143,9 +159,9 @@ def place_members(connection: duckdb.DuckDBPyConnection) -> None:
         )
         SELECT r.* REPLACE (CASE WHEN n.node IS NULL THEN r.node_kind ELSE n.kind END AS node_kind)
         FROM rows_now AS r LEFT JOIN node_numbers AS n USING (node);
+        CREATE OR REPLACE TEMP TABLE mentions_replaced AS SELECT mention FROM changed UNION SELECT mention FROM placed;
         CREATE OR REPLACE TEMP VIEW mention_now AS
-        SELECT * FROM kept.mention ANTI JOIN changed USING (mention) ANTI JOIN placed USING (mention)
-        UNION ALL SELECT * FROM placed
+        SELECT * FROM kept.mention ANTI JOIN mentions_replaced USING (mention) UNION ALL SELECT * FROM placed
         """
     )
     create_decided_pairs(connection)
@@ -191,9 +207,5 @@ def find_changed_company(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _beside(mentions: str, companies: str) -> str:
     """SQL: as ``stood_beside``, of the records and households of relation ``companies`` only."""
-    placed = f"""(
-        SELECT record, household, node, node_kind AS kind, name, is_withdrawn FROM {mentions}
-        WHERE node IS NOT NULL AND (record IN (SELECT company FROM {companies})
-                                    OR household IN (SELECT company FROM {companies}))
-    )"""
-    return f"SELECT * FROM ({stood_beside(placed)}) SEMI JOIN {companies} USING (company)"
+    placed = f"SELECT record, household, node, node_kind AS kind, name, is_withdrawn FROM {mentions}"
+    return stood_beside(f"({placed} WHERE node IS NOT NULL)", companies)

@@ -23,6 +23,8 @@ from identity.nodes import create_described_nodes, describe_nodes, find_kin
 
 # What of a node neither blocking, comparing nor clustering reads.
 _UNREAD = ("mention_count",)
+# What of a node clustering reads.
+_CLUSTERED_COLUMNS = "node, kind, number, is_founder, birth_days, first_key"
 
 
 def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
@@ -39,8 +41,7 @@ def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP TABLE derived AS
         SELECT node FROM touched_nodes UNION SELECT node FROM beside_changed UNION SELECT node FROM reclassed;
         CREATE OR REPLACE TEMP TABLE derived_before AS
-        SELECT * FROM nodes_before
-        UNION ALL SELECT * FROM {KEPT_NODES} SEMI JOIN derived USING (node) ANTI JOIN touched_nodes USING (node);
+        SELECT * FROM {KEPT_NODES} SEMI JOIN derived USING (node);
         -- Of whose members nobody changed the profile stands.
         INSERT INTO profiles BY NAME SELECT {columns} FROM derived_before ANTI JOIN touched_nodes USING (node);
         INSERT INTO sounds BY NAME
@@ -75,8 +76,10 @@ def propose_pairs(connection: duckdb.DuckDBPyConnection) -> None:
     blocking.create_blocks(connection, "(SELECT * FROM nodes SEMI JOIN dirty USING (node))", "blocks_new")
     connection.execute(
         f"""
+        CREATE OR REPLACE TEMP TABLE blocks_left AS
+        SELECT rowid AS place, block FROM kept.block SEMI JOIN dirty USING (node);
         CREATE OR REPLACE TEMP TABLE blocks_touched AS
-        SELECT block FROM blocks_new UNION SELECT block FROM kept.block SEMI JOIN dirty USING (node);
+        SELECT block FROM blocks_new UNION SELECT block FROM blocks_left;
         CREATE OR REPLACE TEMP TABLE blocks_before AS
         SELECT * FROM kept.block SEMI JOIN blocks_touched USING (block);
         CREATE OR REPLACE TEMP TABLE turned AS
@@ -125,13 +128,13 @@ def score_changed(connection: duckdb.DuckDBPyConnection, parameters: Parameters)
     )
 
 
-def bring_nodes(connection: duckdb.DuckDBPyConnection, asked: str) -> None:
+def bring_nodes(connection: duckdb.DuckDBPyConnection, asked: str, columns: str = "*") -> None:
     """Add to ``nodes`` the kept rows of the nodes of query ``asked`` that were not derived again."""
     connection.execute(
         f"""
-        INSERT INTO nodes BY NAME
-        SELECT * FROM {KEPT_NODES} WHERE node IN ({asked})
-        AND node NOT IN (SELECT node FROM derived) AND node NOT IN (SELECT node FROM nodes)
+        CREATE OR REPLACE TEMP TABLE brought AS
+        FROM ({asked}) ANTI JOIN derived USING (node) ANTI JOIN nodes USING (node);
+        INSERT INTO nodes BY NAME SELECT {columns} FROM {KEPT_NODES} SEMI JOIN brought USING (node)
         """
     )
 
@@ -190,7 +193,7 @@ def cluster_affected(connection: duckdb.DuckDBPyConnection) -> Partition:
         """
     )
     load_wanted(connection)
-    bring_nodes(connection, "SELECT node FROM around")
+    bring_nodes(connection, "SELECT node FROM around", _CLUSTERED_COLUMNS)
     connection.execute(
         """
         CREATE OR REPLACE TABLE number_links AS
@@ -254,13 +257,11 @@ def relink(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE relinked AS
-        SELECT mention FROM mention_now
-        WHERE node IN (SELECT node FROM affected) OR mention IN (SELECT mention FROM moved);
+        SELECT mention FROM mention_now SEMI JOIN affected USING (node)
+        UNION SELECT mention FROM mention_now SEMI JOIN moved USING (mention);
         CREATE OR REPLACE TEMP TABLE in_scope AS
-        SELECT mention FROM relinked
-        UNION
-        SELECT mention FROM kept.mention
-        WHERE node IN (SELECT node FROM affected) OR mention IN (SELECT mention FROM moved)
+        SELECT mention FROM relinked UNION SELECT mention FROM kept.mention SEMI JOIN affected USING (node)
+        UNION SELECT mention FROM moved
         """
     )
 

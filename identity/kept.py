@@ -122,20 +122,27 @@ def keep_all(connection: duckdb.DuckDBPyConnection, standing: Standing, token: s
 
 
 def keep_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
-    """Bring what is kept up to this run, in one transaction."""
+    """Bring what is kept up to this run, in one transaction.
+
+    Creates ``links_before``, ``citizens_before`` and ``scored_before``: the keys of the published rows to replace.
+    """
     affected = "(SELECT node FROM affected)"
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE mentions_replaced AS
-        SELECT mention FROM changed UNION SELECT mention FROM placed;
         CREATE OR REPLACE TEMP TABLE links_replaced AS
         SELECT mention FROM moved UNION SELECT mention FROM relinked;
+        CREATE OR REPLACE TEMP TABLE links_before AS
+        SELECT mention_key FROM kept.link SEMI JOIN links_replaced USING (mention);
+        CREATE OR REPLACE TEMP TABLE citizens_before AS SELECT citizen_id FROM kept.citizen WHERE cluster IN {affected};
+        CREATE OR REPLACE TEMP TABLE scored_before AS
+        SELECT mention_key_l, mention_key_r FROM kept.scored
+        WHERE left_node IN (FROM repaired) OR right_node IN (FROM repaired);
         BEGIN;
         DELETE FROM kept.mention WHERE mention IN (FROM mentions_replaced);
         INSERT INTO kept.mention BY NAME FROM placed;
         DELETE FROM kept.node WHERE node IN (FROM derived);
         INSERT INTO kept.node BY NAME SELECT * EXCLUDE (numbers, claims) FROM nodes SEMI JOIN derived USING (node);
-        DELETE FROM kept.block WHERE node IN (FROM dirty);
+        DELETE FROM kept.block WHERE rowid IN (SELECT place FROM blocks_left);
         INSERT INTO kept.block BY NAME FROM blocks_new;
         DELETE FROM kept.scored WHERE left_node IN (FROM repaired) OR right_node IN (FROM repaired);
         INSERT INTO kept.scored BY NAME FROM scored_new;
@@ -165,9 +172,12 @@ def write_fast(connection: duckdb.DuckDBPyConnection) -> None:
 
 # Rows of the published links, from what is kept.
 KEPT_LINKS = "kept.link LEFT JOIN (SELECT cluster, citizen_id FROM kept.citizen) USING (cluster)"
+_LINK = "mention_key, citizen_id, link_method, match_weight, is_certain, reason"
+_CITIZEN = "citizen_id, identity_confidence, id_no, first_run_id"
+_SCORED = f"mention_key_l, mention_key_r, match_weight, names AS rules, {_MEASURES}"
 
 
-def publish(connection: duckdb.DuckDBPyConnection, links: str) -> None:
+def publish(connection: duckdb.DuckDBPyConnection, links: str, token: str) -> None:
     """Write schema ``identity`` of the work file in one transaction: the links from relation ``links``, the rest from
     what is kept.
     """
@@ -175,19 +185,47 @@ def publish(connection: duckdb.DuckDBPyConnection, links: str) -> None:
         f"""
         BEGIN;
         CREATE SCHEMA IF NOT EXISTS work.identity;
-        CREATE OR REPLACE TABLE work.identity.mention_links AS
-        SELECT mention_key, citizen_id, link_method, match_weight, is_certain, reason
-        FROM {links};
-        CREATE OR REPLACE TABLE work.identity.citizens AS
-        SELECT citizen_id, identity_confidence, id_no, first_run_id FROM kept.citizen;
-        CREATE OR REPLACE TABLE work.identity.redirects AS SELECT * FROM redirects ORDER BY old_citizen_id;
-        CREATE OR REPLACE TABLE work.identity.review_pairs AS
-        SELECT mention_key_l, mention_key_r, match_weight, reason FROM kept.review ORDER BY match_weight DESC, 1, 2;
-        CREATE OR REPLACE TABLE work.identity.decision_reports AS
-        SELECT decision_id, mention_key_l, mention_key_r, verdict, trouble FROM decision_reports ORDER BY sequence;
+        CREATE OR REPLACE TABLE work.identity.mention_links AS SELECT {_LINK} FROM {links};
+        CREATE OR REPLACE TABLE work.identity.citizens AS SELECT {_CITIZEN} FROM kept.citizen;
         CREATE OR REPLACE TABLE work.identity.scored_pairs AS
-        SELECT mention_key_l, mention_key_r, match_weight, names AS rules, {_MEASURES}
-        FROM kept.scored JOIN ({blocking.rule_lists("kept.scored")}) USING (rules);
+        SELECT {_SCORED} FROM kept.scored JOIN ({blocking.rule_lists("kept.scored")}) USING (rules);
+        {_SMALL_TABLES.format(token=token)};
         COMMIT
         """
     )
+
+
+def publish_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
+    """Bring schema ``identity`` of a work file that the last run wrote up to this one, in one transaction."""
+    connection.execute(
+        f"""
+        BEGIN;
+        DELETE FROM work.identity.mention_links WHERE mention_key IN (FROM links_before);
+        INSERT INTO work.identity.mention_links BY NAME SELECT {_LINK} FROM links SEMI JOIN relinked USING (mention);
+        DELETE FROM work.identity.citizens WHERE citizen_id IN (FROM citizens_before);
+        INSERT INTO work.identity.citizens BY NAME SELECT {_CITIZEN} FROM citizens;
+        DELETE FROM work.identity.scored_pairs WHERE (mention_key_l, mention_key_r) IN (FROM scored_before);
+        INSERT INTO work.identity.scored_pairs BY NAME
+        SELECT {_SCORED} FROM scored_new JOIN ({blocking.rule_lists("scored_new")}) USING (rules);
+        {_SMALL_TABLES.format(token=token)};
+        COMMIT
+        """
+    )
+
+
+def is_published(connection: duckdb.DuckDBPyConnection, token: str | None) -> bool:
+    """Whether schema ``identity`` of the work file is what the run with this mark wrote."""
+    try:
+        return connection.execute("SELECT token FROM work.identity.mark").fetchall() == [(token,)]
+    except duckdb.CatalogException:
+        return False
+
+
+_SMALL_TABLES = """
+    CREATE OR REPLACE TABLE work.identity.redirects AS SELECT * FROM redirects ORDER BY old_citizen_id;
+    CREATE OR REPLACE TABLE work.identity.review_pairs AS
+    SELECT mention_key_l, mention_key_r, match_weight, reason FROM kept.review ORDER BY match_weight DESC, 1, 2;
+    CREATE OR REPLACE TABLE work.identity.decision_reports AS
+    SELECT decision_id, mention_key_l, mention_key_r, verdict, trouble FROM decision_reports ORDER BY sequence;
+    CREATE OR REPLACE TABLE work.identity.mark AS SELECT '{token}' AS token
+"""

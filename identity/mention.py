@@ -40,10 +40,11 @@ def repeated(times: int) -> MentionsUnusable:
     )
 
 
-def delivered_rows(connection: duckdb.DuckDBPyConnection, catalog: str) -> str:
+def delivered_rows(connection: duckdb.DuckDBPyConnection, catalog: str, among: str = "") -> str:
     """SQL: the mentions of ``catalog`` as staging hands them over, and ``row_hash``, a digest of all that is read.
 
-    Raises ``MentionsUnusable`` when the table is missing or lacks a column.
+    ``among`` narrows them before anything is digested. Raises ``MentionsUnusable`` when the table is missing or lacks a
+    column.
     """
     relation = f"{catalog}.intermediate.{MENTIONS}"
     try:
@@ -58,7 +59,7 @@ def delivered_rows(connection: duckdb.DuckDBPyConnection, catalog: str) -> str:
         )
     texts = [column for column in NEEDED if kinds[column] == "VARCHAR"]
     row_hash = digest(NEEDED, [*texts, "array_to_string(phones, ' ')"])
-    return f"SELECT {', '.join(NEEDED)}, {row_hash} AS row_hash FROM {relation}"
+    return f"SELECT {', '.join(NEEDED)}, {row_hash} AS row_hash FROM {relation} {among}"
 
 
 def mention_rows(delivered: str) -> str:

@@ -47,9 +47,12 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     create_decided_pairs(connection)
     describe_nodes(connection)
     placed = (
-        "(SELECT record, household, node, kind, name, m.is_withdrawn FROM mentions AS m JOIN node_of USING (mention))"
+        "SELECT record, household, node, kind, name, m.is_withdrawn FROM mentions AS m JOIN node_of USING (mention)"
     )
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW stood_beside AS {stood_beside(placed)}")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE placed_names AS {placed};"
+        f"CREATE OR REPLACE TEMP VIEW stood_beside AS {stood_beside('placed_names')}"
+    )
     find_kin(connection)
     create_described_nodes(connection)
 
@@ -203,21 +206,19 @@ def _listed(value: str, other: str | None = None) -> str:
         THEN [{value}, {other}] WHEN {value} > {other} THEN [{other}, {value}] {one}"""
 
 
-def stood_beside(placed: str) -> str:
+def stood_beside(placed: str, companies: str = "") -> str:
     """SQL: company (a record or a household), node, kind of the node, name.
 
-    ``placed`` has one row per mention: its record and household, node, kind of the node, name, is_withdrawn.
+    ``placed`` has one row per mention: its record and household, node, kind of the node, name, is_withdrawn;
+    ``companies``, a relation of companies, narrows it.
     """
-    return f"""
-        WITH named AS MATERIALIZED (
-            SELECT record, household, node, kind, name FROM {placed}
-            WHERE name IS NOT NULL AND (NOT is_withdrawn OR kind = 'withdrawn')
-        )
-        SELECT DISTINCT * FROM (
-            SELECT record AS company, node, kind, name FROM named WHERE record IS NOT NULL
-            UNION ALL SELECT household, node, kind, name FROM named WHERE household IS NOT NULL
-        )
-    """
+    known = f"IN (SELECT company FROM {companies})" if companies else "IS NOT NULL"
+    found = " UNION ALL ".join(
+        f"""SELECT {company} AS company, node, kind, name FROM {placed}
+            WHERE {company} {known} AND name IS NOT NULL AND (NOT is_withdrawn OR kind = 'withdrawn')"""
+        for company in ("record", "household")
+    )
+    return f"SELECT DISTINCT * FROM ({found})"
 
 
 def find_kin(connection: duckdb.DuckDBPyConnection) -> None:

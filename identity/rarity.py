@@ -5,7 +5,6 @@ from __future__ import annotations
 import duckdb
 
 from identity import score, thresholds
-from identity.kept import KEPT_NODES
 
 _RARE = (("phones", thresholds.RARE_PHONE_NODES), ("addresses", thresholds.RARE_ADDRESS_NODES))
 
@@ -19,7 +18,8 @@ def find_changed_classes(connection: duckdb.DuckDBPyConnection) -> None:
     counted = "SELECT name, count(*) AS n FROM {} WHERE kind = 'anchor' GROUP BY name"
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE nodes_before AS SELECT * FROM {KEPT_NODES} SEMI JOIN touched_nodes USING (node);
+        CREATE OR REPLACE TEMP TABLE nodes_before AS
+        SELECT node, kind, name, phones, addresses FROM kept.node SEMI JOIN touched_nodes USING (node);
         CREATE OR REPLACE TEMP TABLE name_shifts AS
         SELECT name, coalesce(a.n, 0) - coalesce(b.n, 0) AS shift
         FROM ({counted.format("profiles")}) AS a FULL JOIN ({counted.format("nodes_before")}) AS b USING (name)

@@ -15,7 +15,7 @@ from identity.cluster import Partition
 from identity.constraints import create_cannot_links
 from identity.kept import keep_changes
 from identity.lives import create_lives
-from identity.mention import read_mentions
+from identity.mention import MENTIONS, delivered_rows, read_mentions
 from identity.model import Parameters
 from identity.nodes import create_nodes
 from identity.sound import create_sounds
@@ -77,17 +77,16 @@ def resolve(
     connection = connect(temp_folder=scratch / "spill")
     try:
         connection.execute(f"ATTACH '{str(work_file).replace(chr(39), chr(39) * 2)}' AS work")
-        total = read_mentions(connection, "work")
-        decisions.load_decisions(connection, home.identity, "mentions")
-        clock.done()
-        run = _Run(connection, home.identity, run_id, used, clock, total)
+        delivered_rows(connection, "work")
+        decisions.load_decisions(connection, home.identity, f"work.intermediate.{MENTIONS}")
+        run = _Run(connection, home.identity, run_id, used, clock)
         with open_ledger(connection, home.identity):
             token = ledger_token(connection)
         standing = kept.Standing.of(used, token)
         result = None
         if not anew:
             with kept.open_kept(connection, home.identity, standing) as stands:
-                result = run.of_changes() if stands else None
+                result = run.of_changes(standing) if stands else None
         if result is None:
             with kept.keep_anew(connection, home.identity):
                 result = run.anew(standing)
@@ -98,19 +97,21 @@ def resolve(
 
 @dataclass
 class _Run:
-    """One run: its connection with the work file attached and ``mentions`` read, and what it needs at every step."""
+    """One run: its connection with the work file attached, and what it needs at every step."""
 
     connection: duckdb.DuckDBPyConnection
     folder: Path
     run_id: str
     parameters: Parameters
     clock: _Clock
-    total: int
     token: str = field(default_factory=new_token)
+    total: int = 0
 
     def anew(self, standing: kept.Standing) -> ResolveResult:
         """Work everything out, and keep it."""
         connection = self.connection
+        self.total = read_mentions(connection, "work")
+        self.clock.done()
         prepare(connection)
         self.clock.done()
         blocking.create_pairs(connection)
@@ -129,16 +130,17 @@ class _Run:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE open_pairs AS {links.without_joined('scored_pairs')}")
         self._conclude(partition)
         kept.keep_all(connection, standing, self.token)
-        kept.publish(connection, "links")
+        kept.publish(connection, "links", self.token)
         self.clock.done()
         return self._result(ids, None)
 
-    def of_changes(self) -> ResolveResult | None:
+    def of_changes(self, standing: kept.Standing) -> ResolveResult | None:
         """Link what changed against what was kept; None when so much changed that all is better worked out anew."""
         connection = self.connection
-        changed = changes.find_changes(connection)
+        changed, self.total = changes.find_changes(connection, "work")
         if changed > max(changes.FEW, changes.MAX_SHARE * self.total):
             return None
+        self.clock.done()
         changes.derive_members(connection)
         changes.place_members(connection)
         changes.find_changed_company(connection)
@@ -161,7 +163,10 @@ class _Run:
         delta.bring_neighbours(connection)
         self._conclude(partition)
         keep_changes(connection, self.token)
-        kept.publish(connection, kept.KEPT_LINKS)
+        if kept.is_published(connection, standing.token):
+            kept.publish_changes(connection, self.token)
+        else:
+            kept.publish(connection, kept.KEPT_LINKS, self.token)
         self.clock.done()
         return self._result(ids, changed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from invented_mentions import Book, invent_town, read_links
 from same_as_anew import resolve_both_ways
 
 from identity.kept import KEPT_FILE
+from identity.mention import MentionsUnusable
 from identity.model import Parameters
 from identity.resolve import ResolveResult, resolve
 from warehouse.duck import connect
@@ -112,3 +114,29 @@ def test_other_parameters_and_other_rules_are_worked_out_anew(town: Town) -> Non
         connection.execute("UPDATE standing SET fingerprint = 'of other rules'")
     assert resolve(town.work_file, town.home, "run-3", parameters=other).changed is None
     assert resolve(town.work_file, town.home, "run-4", parameters=other).changed == 0
+
+
+def test_a_fresh_work_file_and_one_of_an_older_run_are_written_whole(town: Town, tmp_path: Path) -> None:
+    of_first_run = tmp_path / "first.duckdb"
+    shutil.copy(town.work_file, of_first_run)
+    town.rows = town.rows[4:]
+    assert town.run().changed == 4
+    town.work_file.unlink()
+    town.rows = town.rows[2:]
+    assert town.run().changed == 2
+    shutil.copy(of_first_run, town.work_file)
+    town.rows = town.rows[3:]
+    assert town.run().changed == 3
+
+
+@pytest.mark.parametrize("fault", ["the very row", "another row", "a new row"])
+def test_a_mention_key_that_comes_twice_is_refused_on_any_day(town: Town, fault: str) -> None:
+    again, other = town.rows[7], town.rows[7] | {"name": "欧阳明"}
+    more = {
+        "the very row": [again],
+        "another row": [other],
+        "a new row": [other | {"mention_key": "new"}, again | {"mention_key": "new"}],
+    }
+    Book([dict(row) for row in [*town.rows, *more[fault]]]).write(town.work_file)
+    with pytest.raises(MentionsUnusable, match="names 1 mention keys more than once"):
+        resolve(town.work_file, town.home, "run-2")
