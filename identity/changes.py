@@ -181,8 +181,9 @@ def find_changed_company(connection: duckdb.DuckDBPyConnection) -> None:
         JOIN (SELECT DISTINCT node, node_kind FROM kept.mention SEMI JOIN touched_nodes USING (node)) AS k USING (node)
         WHERE p.node_kind <> k.node_kind;
         DELETE FROM suspects WHERE company IS NULL;
-        CREATE OR REPLACE TEMP TABLE company_before AS {_beside("kept.mention", "suspects")};
-        CREATE OR REPLACE TEMP TABLE company_now AS {_beside("mention_now", "suspects")};
+        CREATE OR REPLACE TEMP TABLE company_before AS
+        {stood_beside(f"(SELECT {_COMPANY} FROM kept.mention WHERE node IS NOT NULL)", "suspects")};
+        CREATE OR REPLACE TEMP TABLE company_now AS {_beside("suspects")};
         CREATE OR REPLACE TEMP TABLE other_company AS
         SELECT DISTINCT company FROM (
             (FROM company_before EXCEPT FROM company_now) UNION ALL (FROM company_now EXCEPT FROM company_before)
@@ -191,9 +192,10 @@ def find_changed_company(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT node FROM company_before SEMI JOIN other_company USING (company)
         UNION SELECT node FROM company_now SEMI JOIN other_company USING (company);
         CREATE OR REPLACE TEMP TABLE their_companies AS
-        SELECT DISTINCT unnest([record, household]) AS company FROM mention_now
-        WHERE node IN (SELECT node FROM touched_nodes UNION SELECT node FROM beside_changed);
-        CREATE OR REPLACE TEMP TABLE stood_beside_now AS {_beside("mention_now", "their_companies")};
+        SELECT DISTINCT unnest([record, household]) AS company FROM ({
+            mentions_now("record, household", "node", "(FROM touched_nodes UNION FROM beside_changed)")
+        });
+        CREATE OR REPLACE TEMP TABLE stood_beside_now AS {_beside("their_companies")};
         CREATE OR REPLACE TEMP VIEW stood_beside AS FROM stood_beside_now
         """
     )
@@ -205,7 +207,24 @@ def find_changed_company(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _beside(mentions: str, companies: str) -> str:
-    """SQL: as ``stood_beside``, of the records and households of relation ``companies`` only."""
-    placed = f"SELECT record, household, node, node_kind AS kind, name, is_withdrawn FROM {mentions}"
-    return stood_beside(f"({placed} WHERE node IS NOT NULL)", companies)
+def mentions_now(columns: str, key: str, keys: str) -> str:
+    """SQL: of the mentions of this run, as they will be kept, those whose ``key`` is in relation ``keys``.
+
+    ``keys`` has one column. What is kept is narrowed first: the engine then reads little of it.
+    """
+    return f"""
+        WITH found AS MATERIALIZED (SELECT mention, {columns} FROM kept.mention WHERE {key} IN (FROM {keys}))
+        FROM found ANTI JOIN mentions_replaced USING (mention)
+        UNION ALL SELECT mention, {columns} FROM placed WHERE {key} IN (FROM {keys})
+    """
+
+
+_COMPANY = "record, household, node, node_kind AS kind, name, is_withdrawn"
+
+
+def _beside(companies: str) -> str:
+    """SQL: as ``stood_beside`` of this run, of the records and households of relation ``companies`` only."""
+    found = " UNION ".join(
+        f"FROM ({mentions_now(_COMPANY, company, companies)})" for company in ("record", "household")
+    )
+    return stood_beside(f"(SELECT * FROM ({found}) WHERE node IS NOT NULL)", companies)

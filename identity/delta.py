@@ -10,7 +10,7 @@ from __future__ import annotations
 import duckdb
 
 from identity import blocking, rarity, score, thresholds
-from identity.changes import load_wanted
+from identity.changes import load_wanted, mentions_now
 from identity.citizen_id import print_of
 from identity.cluster import Partition
 from identity.clustering import cluster_nodes, create_edges
@@ -79,7 +79,10 @@ def propose_pairs(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP TABLE blocks_left AS
         SELECT rowid AS place, block FROM kept.block SEMI JOIN dirty USING (node);
         CREATE OR REPLACE TEMP TABLE blocks_touched AS
-        SELECT block FROM blocks_new UNION SELECT block FROM blocks_left;
+        SELECT block FROM (SELECT block FROM blocks_new UNION SELECT block FROM blocks_left)
+        -- In a block in which nobody asks nothing is proposed.
+        SEMI JOIN (SELECT block FROM blocks_new WHERE asks UNION ALL SELECT block FROM kept.block WHERE asks)
+        USING (block);
         CREATE OR REPLACE TEMP TABLE blocks_before AS
         SELECT * FROM kept.block SEMI JOIN blocks_touched USING (block);
         CREATE OR REPLACE TEMP TABLE turned AS
@@ -87,7 +90,7 @@ def propose_pairs(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT rule, block, count(*) FILTER (is_before) AS before, count(*) FILTER (NOT is_before OR stays) AS after
             FROM (
                 SELECT rule, block, true AS is_before, node NOT IN (SELECT node FROM dirty) AS stays FROM blocks_before
-                UNION ALL SELECT rule, block, false, true FROM blocks_new
+                UNION ALL SELECT rule, block, false, true FROM blocks_new SEMI JOIN blocks_touched USING (block)
             ) GROUP BY rule, block
         )
         SELECT block FROM sizes WHERE (before <= {blocking.limit_of_rule()}) <> (after <= {blocking.limit_of_rule()});
@@ -100,9 +103,11 @@ def propose_pairs(connection: duckdb.DuckDBPyConnection) -> None:
         WITH members AS (
             SELECT * FROM blocks_before ANTI JOIN dirty USING (node)
             UNION ALL
-            SELECT * FROM kept.block SEMI JOIN (SELECT block FROM blocks_beyond) USING (block)
-            ANTI JOIN blocks_touched USING (block)
-            UNION ALL FROM blocks_new
+            SELECT * FROM kept.block SEMI JOIN (
+                SELECT block FROM blocks_beyond ANTI JOIN blocks_touched USING (block)
+                SEMI JOIN (SELECT block FROM kept.block WHERE asks) USING (block)
+            ) USING (block)
+            UNION ALL SELECT * FROM blocks_new SEMI JOIN blocks_touched USING (block)
         )
         SELECT * FROM members QUALIFY count(*) OVER (PARTITION BY block) <= {blocking.limit_of_rule()}
         """
@@ -185,9 +190,9 @@ def cluster_affected(connection: duckdb.DuckDBPyConnection) -> Partition:
         WHERE match_weight >= {thresholds.REVIEW_WEIGHT}
           AND (left_node IN (SELECT node FROM affected) OR right_node IN (SELECT node FROM affected))
         UNION SELECT node FROM affected;
-        CREATE OR REPLACE TABLE node_of AS
-        SELECT mention, node, node_kind AS kind, is_withdrawn, reason FROM mention_now
-        WHERE node IN (SELECT node FROM around);
+        CREATE OR REPLACE TEMP TABLE members_around AS
+        {mentions_now("node, node_kind AS kind, is_withdrawn, reason, claim", "node", "around")};
+        CREATE OR REPLACE TABLE node_of AS SELECT mention, node, kind, is_withdrawn, reason FROM members_around;
         CREATE OR REPLACE TABLE node_numbers AS SELECT DISTINCT node, kind FROM node_of;
         CREATE OR REPLACE TEMP TABLE wanted AS SELECT mention FROM node_of
         """
@@ -197,8 +202,8 @@ def cluster_affected(connection: duckdb.DuckDBPyConnection) -> Partition:
     connection.execute(
         """
         CREATE OR REPLACE TABLE number_links AS
-        SELECT mention, id_no, claim AS reason FROM mention_now SEMI JOIN node_of USING (mention)
-        JOIN (SELECT mention, id_no FROM mentions) USING (mention) WHERE claim IS NOT NULL
+        SELECT mention, id_no, claim AS reason
+        FROM members_around JOIN (SELECT mention, id_no FROM mentions) USING (mention) WHERE claim IS NOT NULL
         """
     )
     create_cannot_links(connection)
@@ -253,12 +258,12 @@ def find_contested(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def relink(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``relinked`` (mentions whose link is written again) and ``in_scope`` (their keys, and of whoever left)."""
+    """Create ``relinked`` (mentions whose link is written again) and ``in_scope`` (these, and whoever left)."""
     connection.execute(
-        """
+        f"""
         CREATE OR REPLACE TEMP TABLE relinked AS
-        SELECT mention FROM mention_now SEMI JOIN affected USING (node)
-        UNION SELECT mention FROM mention_now SEMI JOIN moved USING (mention);
+        SELECT mention FROM ({mentions_now("node", "node", "affected")})
+        UNION SELECT mention FROM ({mentions_now("node", "mention", "(SELECT mention FROM moved)")});
         CREATE OR REPLACE TEMP TABLE in_scope AS
         SELECT mention FROM relinked UNION SELECT mention FROM kept.mention SEMI JOIN affected USING (node)
         UNION SELECT mention FROM moved
