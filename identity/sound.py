@@ -37,17 +37,17 @@ def read_names(names: list[str]) -> pa.Table:
         letter: found[0].lower() if (found := pinyin(letter, style=Style.NORMAL, errors="default")[0]) else letter
         for letter in letters
     }
+    readings = str.maketrans(reading)
     sounds, surname_sounds, surnames, givens = [], [], [], []
     for name in names:
-        syllables = [reading[letter] for letter in name]
-        if name[0] in SURNAME_READINGS:
-            syllables[0] = SURNAME_READINGS[name[0]]
         if "·" in name or name.isascii():
             width = len(name.replace("·", " ").split(" ", 1)[0])
         else:
             width = 2 if len(name) > 2 and name[:2] in COMPOUND_SURNAMES else 1
-        sounds.append("".join(syllables))
-        surname_sounds.append("".join(syllables[:width]))
+        first = SURNAME_READINGS.get(name[0]) or reading[name[0]]
+        surname_sound = (first + name[1:width].translate(readings)) if width else ""
+        sounds.append(first + name[1:].translate(readings))
+        surname_sounds.append(surname_sound)
         surnames.append(name[:width])
         givens.append(name[width:])
     columns = {"name": names, "sound": sounds, "surname_sound": surname_sounds, "surname": surnames, "given": givens}
