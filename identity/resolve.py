@@ -113,8 +113,10 @@ class _Run:
         self.total = read_mentions(connection, "work")
         self.clock.done()
         prepare(connection)
+        _let_go(connection, *_USED_ONCE)
         self.clock.done()
         blocking.create_pairs(connection)
+        _let_go(connection, "blocks_asked", "proposed")
         create_cannot_links(connection)
         create_lives(connection, "work")
         self.clock.done()
@@ -194,6 +196,17 @@ class _Run:
             changed=changed,
             seconds=self.clock.seconds,
         )
+
+
+# What a full run makes on the way to its nodes: gigabytes that nothing reads any more.
+_USED_ONCE = (
+    "names_said", "name_claims", "number_owners", "doubtful", "owner_beside", "owner_companions", "said_often", "sizes",
+    "profiles", "placed_names", "company", "kin_lists", "name_counts", "node_rare_phones", "node_rare_addresses",
+)  # fmt: skip
+
+
+def _let_go(connection: duckdb.DuckDBPyConnection, *tables: str) -> None:
+    connection.execute("; ".join(f"DROP TABLE {table}" for table in tables))
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:

@@ -87,3 +87,5 @@ def score_pairs(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -
         FROM {scored.physical_name}
         """
     )
+    scored.drop_table_from_database_and_remove_from_cache()
+    connection.execute("DROP TABLE compared_nodes; DROP TABLE blocked")
