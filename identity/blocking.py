@@ -7,33 +7,35 @@ import duckdb
 from identity import thresholds
 from warehouse.digest import digest
 
-# One row per rule: the rule's name and the key of a node, null when the node has none. A rule over a list unnests it.
-_SCALAR = {
-    "sound_number_head": "sound || '|' || substr(numbers[1], 1, 10)",
-    "number_first14": "surname_sound || '|' || substr(numbers[1], 1, 14)",
-    "number_last8": "surname_sound || '|' || right(numbers[1], 8)",
-    "number_ends": "surname_sound || '|' || substr(numbers[1], 1, 10) || right(numbers[1], 4)",
-    "sound_alone": "sound",
+# A rule's key is made of parts: numbers and dates, and texts. A node without one of them has no key; a rule over a list
+# has a key for each item.
+_Key = tuple[tuple[str, ...], tuple[str, ...]]
+_SCALAR: dict[str, _Key] = {
+    "sound_number_head": (("sound_number",), ("substr(numbers[1], 1, 10)",)),
+    "number_first14": (("surname_number",), ("substr(numbers[1], 1, 14)",)),
+    "number_last8": (("surname_number",), ("right(numbers[1], 8)",)),
+    "number_ends": (("surname_number",), ("substr(numbers[1], 1, 10) || right(numbers[1], 4)",)),
+    "sound_alone": (("sound_number",), ()),
 }
-_LISTS: dict[str, tuple[str, str]] = {
-    "sound_birth": ("birth_days", "sound || '|' || item"),
-    "sound_phone": ("phones", "sound || '|' || item"),
-    "sound_address": ("addresses", "sound || '|' || item"),
-    "sound_household": ("households", "sound || '|' || item"),
-    "sound_account": ("accounts", "sound || '|' || item"),
-    "sound_kin": ("kin", "sound || '|' || item"),
-    "sound_kin_name": ("kin_sounds", "sound || '|' || item"),
-    "sound_district": ("districts", "sound || '|' || item"),
-    "number_claim": ("claims", "item"),
-    "surname_phone": ("phones", "surname_sound || '|' || item"),
-    "surname_kin": ("kin", "surname_sound || '|' || item"),
-    "surname_household": ("households", "surname_sound || '|' || item"),
-    "surname_birth": ("birth_days", "surname_sound || '|' || sex || '|' || item"),
-    "account": ("accounts", "item"),
-    "birth_phone": ("birth_days", "item || '|' || phones[1]"),
-    "birth_address": ("birth_days", "item || '|' || addresses[1]"),
-    "birth_kin": ("birth_days", "item || '|' || kin[1]"),
-    "given_birth": ("birth_days", "CASE WHEN length(given) > 1 THEN given || '|' || item END"),
+_LISTS: dict[str, tuple[str, _Key]] = {
+    "sound_birth": ("birth_days", (("sound_number", "item"), ())),
+    "sound_phone": ("phones", (("sound_number",), ("item",))),
+    "sound_address": ("addresses", (("sound_number",), ("item",))),
+    "sound_household": ("households", (("sound_number",), ("item",))),
+    "sound_account": ("accounts", (("sound_number",), ("item",))),
+    "sound_kin": ("kin", (("sound_number", "item"), ())),
+    "sound_kin_name": ("kin_sounds", (("sound_number",), ("item",))),
+    "sound_district": ("districts", (("sound_number",), ("item",))),
+    "number_claim": ("claims", ((), ("item",))),
+    "surname_phone": ("phones", (("surname_number",), ("item",))),
+    "surname_kin": ("kin", (("surname_number", "item"), ())),
+    "surname_household": ("households", (("surname_number",), ("item",))),
+    "surname_birth": ("birth_days", (("surname_number", "item"), ("sex",))),
+    "account": ("accounts", ((), ("item",))),
+    "birth_phone": ("birth_days", (("item",), ("phones[1]",))),
+    "birth_address": ("birth_days", (("item",), ("addresses[1]",))),
+    "birth_kin": ("birth_days", (("item", "kin[1]"), ())),
+    "given_birth": ("birth_days", (("item",), ("CASE WHEN length(given) > 1 THEN given END",))),
 }
 
 
@@ -132,9 +134,10 @@ def keyed_nodes(relation: str, rule: str) -> str:
     A list holds an item once, so a node is in a block once.
     """
     if rule in _SCALAR:
-        key = _SCALAR[rule]
+        numbers, texts = _SCALAR[rule]
     else:
-        column, key = _LISTS[rule]
+        column, (numbers, texts) = _LISTS[rule]
         relation = f"(SELECT *, unnest({column}) AS item FROM {relation} WHERE len({column}) > 0)"
-    block = digest([f"'{rule}'", key], [key])
-    return f"SELECT node, kind, {block} AS block FROM {relation} WHERE {key} IS NOT NULL"
+    block = digest([str(RULES.index(rule)), *numbers, *texts], texts)
+    told = " AND ".join(f"{part} IS NOT NULL" for part in (*numbers, *texts))
+    return f"SELECT node, kind, {block} AS block FROM {relation} WHERE {told}"

@@ -116,7 +116,7 @@ def create_described_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         f"""
         CREATE OR REPLACE VIEW described_nodes AS
         SELECT
-            p.*, s.sound, s.surname_sound, s.surname, s.given,
+            p.*, s.sound, s.surname_sound, s.surname, s.given, s.sound_number, s.surname_number,
             coalesce(k.kin, []) AS kin, coalesce(k.kin_sounds, []) AS kin_sounds,
             CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END AS number,
             kind IN ('anchor', 'conflict', 'document')

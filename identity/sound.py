@@ -5,6 +5,8 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
+from warehouse.digest import text_digest
+
 # Characters that read differently as a surname.
 SURNAME_READINGS = {
     "曾": "zeng", "单": "shan", "解": "xie", "区": "ou", "仇": "qiu", "查": "zha", "盖": "ge", "任": "ren",
@@ -55,7 +57,8 @@ def read_names(names: list[str]) -> pa.Table:
 
 
 def create_sounds(connection: duckdb.DuckDBPyConnection, known: str | None = None) -> None:
-    """Create table ``sounds``: one row per distinct name of ``mentions``.
+    """Create table ``sounds``: one row per distinct name of ``mentions``; ``sound_number`` and ``surname_number`` are
+    digests of both sounds.
 
     ``known`` is a relation of the same columns: names that it holds are not read again.
     """
@@ -65,7 +68,13 @@ def create_sounds(connection: duckdb.DuckDBPyConnection, known: str | None = Non
     unread = "names_said" if known is None else f"names_said ANTI JOIN {known} USING (name)"
     rows = connection.execute(f"SELECT name FROM {unread} ORDER BY name").fetchall()
     connection.register("sounds_found", read_names([row[0] for row in rows]))
-    connection.execute("CREATE OR REPLACE TABLE sounds AS SELECT * FROM sounds_found")
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TABLE sounds AS
+        SELECT *, {text_digest("sound")} AS sound_number, {text_digest("surname_sound")} AS surname_number
+        FROM sounds_found
+        """
+    )
     connection.unregister("sounds_found")
     if known is not None:
         connection.execute(f"INSERT INTO sounds BY NAME SELECT * FROM {known} SEMI JOIN names_said USING (name)")
