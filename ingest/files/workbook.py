@@ -325,11 +325,16 @@ def _list_sheets(archive: zipfile.ZipFile, layout: FileLayout, file: str) -> lis
         if part not in names:
             raise FileRefusedError("truncated", f"{file}: the contents of sheet {count} are missing; save it again.")
         sheets.append(_Sheet(count, element.get("name", ""), part, element.get("state", "visible") != "visible"))
-    if "xl/sharedStrings.xml" in names:
-        # Read for its checksum only: the engine does not test it.
-        for _ in _blocks_of(archive, "xl/sharedStrings.xml", file, layout.block_bytes):
-            pass
+    _test_checksums(archive, names - {sheet.part for sheet in sheets}, file, layout)
     return sheets
+
+
+def _test_checksums(archive: zipfile.ZipFile, names: set[str], file: str, layout: FileLayout) -> None:
+    """Read parts for their checksums only: the engine tests none, and may read a damaged one without end."""
+    for name in sorted(names):
+        if name.endswith((".xml", ".rels")):
+            for _ in _blocks_of(archive, name, file, layout.block_bytes):
+                pass
 
 
 def _measure(archive: zipfile.ZipFile, sheet: _Sheet, file: str, layout: FileLayout) -> _Extent:

@@ -180,6 +180,19 @@ SOUND = workbook(("Sheet1", [MEMBER, member("张三"), member("李四")]))
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
 
 
+PARTS = [part for part in zipfile.ZipFile(io.BytesIO(SOUND)).infolist() if part.filename.endswith((".xml", ".rels"))]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.filename)
+def test_a_part_damaged_on_the_way_is_refused_before_the_engine_reads_it(
+    district: DistrictFolder, part: zipfile.ZipInfo
+) -> None:
+    begin = part.header_offset + 30 + len(part.filename) + part.compress_size // 2
+    damaged = SOUND[:begin] + bytes(byte ^ 0xFF for byte in SOUND[begin : begin + 8]) + SOUND[begin + 8 :]
+    facts, _ = district.land_one(damaged, MEMBER_FILE)
+    assert (facts.state, facts.reason_code) == ("refused", "truncated"), facts.reason
+
+
 @pytest.mark.parametrize(
     ("content", "code", "said"),
     [
