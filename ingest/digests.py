@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -11,18 +14,19 @@ import numpy as np
 SHARE, BLOCK = 1 << 20, 1 << 17
 
 
+@contextmanager
+def digests_in(folder: Path) -> Iterator[Digests]:
+    """No digests yet, in a file without a name under ``folder``; the disk has it back when the block ends."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        yield Digests(file)
+
+
 class Digests:
-    """Eight bytes per row, in a file without a name until the whole file is known."""
+    """Eight bytes per row, in a file of their own until the whole delivery is known; ``digests_in`` opens one."""
 
-    def __init__(self, folder: Path) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it lives as long as this; __exit__ closes it
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
         self._count = 0
-
-    def __enter__(self) -> Digests:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
 
     def add(self, digests: np.ndarray) -> None:
         """Take in the digests of a block."""

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingest.contract import Entity
-from ingest.digests import Digests
+from ingest.digests import Digests, digests_in
 from ingest.files import FileChunk, FileFacts, read_deliveries
 from ingest.files.layout import FileLayout
 from ingest.judge import (
@@ -174,7 +174,7 @@ def _land_large(
     """Land one large file, chunk by chunk; it counts as one part, when its last row is in place."""
     (facts,), (name,) = chunk.files, chunk.tables
     begun = {facts.path: _begin(load, facts, seen)}
-    with Digests(load.folder.scratch()) as digests:
+    with digests_in(load.folder.scratch()) as digests:
         file = _LargeFile(load.next_part(), load.contract.entity(name), begun, digests)
         for rows in _rows_of(chunk, more, name):
             _land_rows(load, duck, file, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from functools import cache
 
 import pyarrow as pa
@@ -21,6 +22,6 @@ def give_back() -> None:
 
 
 @cache
-def _trim() -> ctypes._NamedFuncPointer | None:
+def _trim() -> Callable[[int], int] | None:
     """The C library's call; None where it has none, as in musl or macOS."""
     return getattr(ctypes.CDLL(None), "malloc_trim", None)

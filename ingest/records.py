@@ -56,13 +56,14 @@ class Sorted:
 
 
 def refuse(load: Load, error: SourceError, part: str, receipt: Receipt) -> NoReturn:
-    """Leave a receipt that says why nothing of this delivery landed."""
+    """Leave a receipt that says why nothing of this delivery landed, and raise ``error``."""
     refused = replace(receipt, state=REFUSED, reason=str(error), raw_files=(), is_whole=False, keys_compared=False)
     load.commit(part, [], [refused])
     raise error
 
 
 def record_id_of_raw(entity: Entity) -> str:
+    """SQL: the record id of a row as delivered (``raw_<field>``), null when a field of it is."""
     return _template(
         entity, {name: f"CAST({quote_name('raw_' + name)} AS VARCHAR)" for name in entity.record_id_fields}
     )
@@ -78,6 +79,7 @@ def _template(entity: Entity, values: Mapping[str, str]) -> str:
 
 
 def begin(load: Load, entity: Entity) -> tuple[str, Receipt]:
+    """The name of the next part, and a receipt for its delivery that counts nothing yet."""
     part = load.next_part()
     receipt = Receipt(
         delivery_id=f"{load.contract.source}/{entity.name}/{part}",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.digests import Digests
+from ingest.digests import digests_in
 
 DIGEST = st.one_of(st.integers(0, 20), st.integers(0, 2**64 - 1))
 
@@ -20,7 +20,7 @@ def test_repeated_digests_are_found_in_shares_of_any_size(
     tmp_path_factory: pytest.TempPathFactory, blocks: list[list[int]], share: int
 ) -> None:
     every = [digest for block in blocks for digest in block]
-    with Digests(Path(tmp_path_factory.getbasetemp())) as digests:
+    with digests_in(Path(tmp_path_factory.getbasetemp())) as digests:
         for block in blocks:
             digests.add(np.array(block, np.uint64))
         repeated = digests.repeated(share).tolist()
