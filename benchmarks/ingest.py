@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -71,6 +72,8 @@ class Line:
 
 def measure(command: list[str]) -> Measurement:
     """Run one child and read what it printed last. Raises ``RuntimeError`` when it failed."""
+    # Else what it writes waits until what was written before is on the disk.
+    os.sync()
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[:4])} failed: {done.stderr.strip()[-800:]}")

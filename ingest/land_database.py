@@ -17,7 +17,7 @@ from ingest.errors import SourceError
 from ingest.floors import check_floor, mend_floor
 from ingest.load import Load, copy
 from ingest.receipt import ACCEPTED, Receipt
-from ingest.reconcile import Reading, count_new, delivered_keys, find_unseen, plan_reading, remember
+from ingest.reconcile import Reading, delivered_keys, find_unseen, plan_reading, remember
 from ingest.records import Delivery, begin, judge_to, place_rows, record_id_of_raw, refuse, sort_rows
 
 
@@ -112,7 +112,7 @@ def _extract_table(
                 looked_up = beside.submit(_look_up, load, other, Delivery(entity, part, receipt, (judged,), None))
                 receipt = _take_count(load, entity, count(), reading, part, receipt)
                 delivery = looked_up.result()
-        if reading.explains(receipt.source_rows, delivery.new):
+        if delivery.sorted is not None and reading.explains(receipt.source_rows, delivery.sorted.new):
             return replace(delivery, receipt=receipt)
     receipt = replace(receipt, keys_compared=True)
     delivery = Delivery(entity, part, receipt, (judged,), remember(load, duck, entity))
@@ -158,5 +158,5 @@ def _take_count(load: Load, entity: Entity, rows: int, reading: Reading, part: s
 def _look_up(load: Load, duck: duckdb.DuckDBPyConnection, delivery: Delivery) -> Delivery:
     """The delivery with the last states of its records (none when nothing has landed), and its rows sorted by them."""
     known = remember(load, duck, delivery.entity, delivered_keys(*delivery.judged))
-    delivery = replace(delivery, known=known, new=count_new(duck, delivery.judged, known))
+    delivery = replace(delivery, known=known)
     return replace(delivery, sorted=sort_rows(load, duck, delivery))

@@ -8,7 +8,6 @@ in any case, and every ``reread_days`` everything is read and compared by conten
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -111,15 +110,6 @@ def remember(load: Load, duck: duckdb.DuckDBPyConnection, entity: Entity, only: 
 def delivered_keys(*judged: Path) -> str:
     """SQL relation of the record keys in files of judged rows."""
     return f"(SELECT DISTINCT coalesce(_source_record_id, '?' || _row_hash) AS _record_key FROM {parquet(*judged)})"
-
-
-def count_new(duck: duckdb.DuckDBPyConnection, judged: Sequence[Path], known: str | None) -> int:
-    """How many delivered records are not held now."""
-    held = f"ANTI JOIN (SELECT _record_key FROM {known} WHERE {ALIVE}) USING (_record_key)" if known else ""
-    row = duck.execute(
-        f"SELECT count(*) FROM {delivered_keys(*judged)} AS delivered {held} WHERE NOT starts_with(_record_key, '?')"
-    ).fetchone()
-    return 0 if row is None else int(row[0])
 
 
 def count_held(duck: duckdb.DuckDBPyConnection, known: str) -> int:

@@ -20,7 +20,7 @@ from ingest.floors import vanished_too_many
 from ingest.judge import RowCheck, judge, quote_name, quote_text
 from ingest.load import KEPT, KEPT_FEW, PASSING, Load, copy
 from ingest.receipt import REFUSED, Receipt
-from ingest.reconcile import count_held, count_new, count_vanished, parquet, plan_reading, seen_moment, write_tombstones
+from ingest.reconcile import count_held, count_vanished, parquet, plan_reading, seen_moment, write_tombstones
 from warehouse.digest import text_digest
 
 _RECORD_DIGEST = text_digest("_source_record_id")
@@ -30,8 +30,8 @@ _RECORD_DIGEST = text_digest("_source_record_id")
 class Delivery:
     """One extract, judged but not yet placed: Parquet files of judged rows, and its receipt without their counts.
 
-    ``known``: table of the last states of the delivered records, of all records when ``keys`` are compared. ``new``:
-    how many of the delivered records are not held, when that is known already; ``sorted``: their places, likewise.
+    ``known``: table of the last states of the delivered records, of all records when ``keys`` are compared.
+    ``sorted``: the places of its rows, when they are known already.
     """
 
     entity: Entity
@@ -40,19 +40,18 @@ class Delivery:
     judged: tuple[Path, ...]
     known: str | None
     keys: Path | None = None
-    new: int | None = None
     sorted: Sorted | None = None
 
 
 @dataclass(frozen=True)
 class Sorted:
     """The judged rows of an extract, each in its place: files with their names in the landing, the receipt that counts
-    them, and how many records they are at a first landing.
+    them, and how many of their records are not held yet.
     """
 
     files: tuple[tuple[Path, str], ...]
     receipt: Receipt
-    first: int | None
+    new: int
 
 
 def refuse(load: Load, error: SourceError, part: str, receipt: Receipt) -> NoReturn:
@@ -134,8 +133,7 @@ def place_rows(
     placed = delivery.sorted or sort_rows(load, duck, delivery)
     files = [*raw, *placed.files]
     receipt = replace(placed.receipt, source_rows=delivery.receipt.source_rows)
-    # At a first landing all records are new; otherwise it takes a comparison with what is held.
-    receipt = _count_records(load, duck, delivery, receipt, delivery.new if placed.first is None else placed.first)
+    receipt = _count_records(load, duck, delivery, receipt, placed.new)
     if delivery.keys is not None and delivery.known is not None and delivery.entity.deletes == "physical":
         receipt = _bury(load, duck, delivery, delivery.known, receipt, files)
     load.commit(delivery.part, files, [receipt])
@@ -156,25 +154,23 @@ def sort_rows(load: Load, duck: duckdb.DuckDBPyConnection, delivery: Delivery) -
         notices_count=noticed + len(delivery.receipt.notices),
         watermark=watermark,
     )
-    first = read if is_first else None
     if not read:
-        return Sorted((), receipt, first)
+        return Sorted((), receipt, 0)
     if is_first and not breached and len(delivery.judged) == 1:
         # The common first landing: what was judged is what lands; nothing has to be sorted out.
         rows_name = f"{delivery.entity.name}/{delivery.part}.parquet"
         receipt = replace(receipt, rows_accepted=read, rows_files=(rows_name,))
-        return Sorted(((delivery.judged[0], rows_name),), receipt, first)
-    return _write_sorted(load, duck, delivery, receipt, first)
+        return Sorted(((delivery.judged[0], rows_name),), receipt, read)
+    return _write_sorted(load, duck, delivery, receipt)
 
 
-def _write_sorted(
-    load: Load, duck: duckdb.DuckDBPyConnection, delivery: Delivery, receipt: Receipt, first: int | None
-) -> Sorted:
+def _write_sorted(load: Load, duck: duckdb.DuckDBPyConnection, delivery: Delivery, receipt: Receipt) -> Sorted:
     """Write the accepted rows into one file in scratch and the refused ones into another."""
     entity, part, scratch = delivery.entity, delivery.part, load.folder.scratch()
     judged = parquet(*delivery.judged, numbered=True)
     _sort_out(duck, entity, judged, delivery.known)
-    counts = dict(duck.execute("SELECT _placed, count(*) FROM sorted_out GROUP BY 1").fetchall())
+    counted = duck.execute("SELECT _placed, count(*), count(*) FILTER (_is_new) FROM sorted_out GROUP BY 1").fetchall()
+    counts = {place: rows for place, rows, _ in counted}
     receipt = replace(
         receipt,
         rows_accepted=counts.get("accepted", 0),
@@ -188,7 +184,7 @@ def _write_sorted(
         made, name = scratch / f"{part}-rows.parquet", f"{entity.name}/{part}.parquet"
         copy(
             duck,
-            "SELECT * EXCLUDE (_breaches, _row_json, _filename, file_row_number, _placed) "
+            "SELECT * EXCLUDE (_breaches, _row_json, _filename, file_row_number, _placed, _is_new) "
             f"FROM {placed} WHERE _placed = 'accepted'",
             made,
             KEPT if receipt.is_whole else KEPT_FEW,
@@ -201,7 +197,7 @@ def _write_sorted(
         copy(duck, f"SELECT {columns} FROM {placed} WHERE _placed = 'quarantined'", made)
         files.append((made, name))
         receipt = replace(receipt, quarantine_files=(name,))
-    return Sorted(tuple(files), receipt, first)
+    return Sorted(tuple(files), receipt, sum(new for _, _, new in counted))
 
 
 def _are_distinct(duck: duckdb.DuckDBPyConnection, judged: str) -> bool:
@@ -215,11 +211,11 @@ def _are_distinct(duck: duckdb.DuckDBPyConnection, judged: str) -> bool:
 
 
 def _count_records(
-    load: Load, duck: duckdb.DuckDBPyConnection, delivery: Delivery, receipt: Receipt, new: int | None
+    load: Load, duck: duckdb.DuckDBPyConnection, delivery: Delivery, receipt: Receipt, new: int
 ) -> Receipt:
     """Write into a database's receipt how many records are held from now on, deleted ones not yet subtracted.
 
-    ``new``: how many of the delivered records were not held, when that is known already.
+    ``new``: how many of the delivered records were not held.
     """
     if receipt.source_rows is None:
         return receipt
@@ -228,19 +224,22 @@ def _count_records(
         counted = plan_reading(load, delivery.entity, 0).counted
         before = counted.records_held if counted is not None and not receipt.keys_compared else None
         held = count_held(duck, delivery.known) if before is None else before
-    new = count_new(duck, delivery.judged, delivery.known) if new is None else new
     return replace(receipt, records_held=held + new)
 
 
 def _sort_out(duck: duckdb.DuckDBPyConnection, entity: Entity, judged: str, known: str | None) -> None:
-    """Temp table ``sorted_out``: the place of every judged row, by file and row number."""
+    """Temp table ``sorted_out``: the place of every judged row, by file and row number, and whether it is the first to
+    bring a record that is not held (``_is_new``).
+    """
     latest = []
     if entity.watermark is not None:
         latest.append(f"{quote_name(entity.watermark)} DESC NULLS LAST")
     latest.append("_filename, file_row_number DESC")
     window = f"OVER (PARTITION BY coalesce(_source_record_id, '?' || _row_hash) ORDER BY {', '.join(latest)})"
-    before = f"LEFT JOIN {known} AS known USING (_record_key)" if known is not None else ""
-    unchanged = "known._row_hash = _row_hash_now" if known is not None else "false"
+    before, unchanged, is_held = "", "false", "false"
+    if known is not None:
+        before = f"LEFT JOIN {known} AS known USING (_record_key)"
+        unchanged, is_held = "known._row_hash = _row_hash_now", "coalesce(known.state <> 'deleted', false)"
     duck.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE sorted_out AS
@@ -249,7 +248,8 @@ def _sort_out(duck: duckdb.DuckDBPyConnection, entity: Entity, judged: str, know
                  WHEN _turn > 1 THEN 'superseded'
                  WHEN {unchanged} THEN 'duplicate'
                  WHEN has_breaches THEN 'quarantined'
-                 ELSE 'accepted' END AS _placed
+                 ELSE 'accepted' END AS _placed,
+            _turn = 1 AND NOT starts_with(_record_key, '?') AND NOT {is_held} AS _is_new
         FROM (
             SELECT _filename, file_row_number, _row_hash AS _row_hash_now, _breaches IS NOT NULL AS has_breaches,
                 coalesce(_source_record_id, '?' || _row_hash) AS _record_key,

@@ -116,6 +116,9 @@ def connect(
     connection = duckdb.connect(str(database), read_only=read_only, config=config)
     extensions = tuple(extensions)
     missing = [name for name in extensions if name not in _built_in(connection)] if extensions else []
+    if "icu" in extensions and "icu" not in missing:
+        # First: this takes about as long as a check that was begun has still to go.
+        _set_time_zone(connection)
     installed = [name for name in missing if takes_installed and is_as_installed(extension_file(name))]
     for name in installed:
         load_extension(connection, name)
@@ -125,9 +128,15 @@ def connect(
     for name in missing:
         if name not in installed:
             load_extension(connection, name)
-    if "icu" in extensions:
-        connection.execute("SET TimeZone = 'Asia/Shanghai'")
+    if "icu" in missing:
+        _set_time_zone(connection)
     return connection
+
+
+def _set_time_zone(connection: duckdb.DuckDBPyConnection) -> None:
+    """The bureau's time zone, with the calendar that every moment needs: the first reading of one opens it."""
+    connection.execute("SET TimeZone = 'Asia/Shanghai'")
+    connection.execute("SELECT TIMESTAMPTZ '1970-01-01 00:00:00+00'")
 
 
 def _built_in(connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -315,3 +315,44 @@ def test_a_server_that_lets_us_in_only_once_is_counted_all_the_same(
     assert land("library", uri, home, sources=sources).error is None
     assert [row[0] for row in rows(look, sources)] == [1]
     registry_office.execute("DROP OWNED BY lone_reader; DROP ROLE lone_reader")
+
+
+def test_types_are_those_of_the_standard_and_a_column_we_may_not_read_is_not_there(
+    registry_office: OwnerDatabase, tmp_path: Path
+) -> None:
+    folder = tmp_path / "library"
+    folder.mkdir()
+    (folder / "contract.yml").write_text(CONTRACT, encoding="utf-8")
+    registry_office.execute(TABLE)
+    registry_office.execute(
+        "CREATE TYPE mood AS ENUM ('good', 'bad'); CREATE DOMAIN cents AS numeric(9, 2);"
+        " CREATE DOMAIN moods AS mood[]; CREATE DOMAIN rarely AS cents;"
+        " ALTER TABLE loan ADD tags text[], ADD felt mood, ADD cost cents, ADD feelings moods, ADD seldom rarely,"
+        " ADD taken timestamptz(3), ADD gone int, ADD code char(4); ALTER TABLE loan DROP gone;"
+    )
+
+    def found(uri: str) -> tuple[dict[str, str], dict[str, str]]:
+        """What we find, and what the standard's view says."""
+        with connect(extensions=("icu",)) as duck:
+            database = SourceDatabase(duck, read_contract(folder), Connection.from_uri("library", uri))
+            database.attach()
+            (table,) = database.find_tables()
+            standard = duck.execute(
+                "SELECT * FROM postgres_query('owner_database', 'SELECT column_name::text, data_type::text"
+                " FROM information_schema.columns WHERE table_name = ''loan''')"
+            ).fetchall()
+        return dict(table.types), dict(standard)
+
+    ours, standard = found(registry_office.uri)
+    assert ours == standard
+    assert {"ARRAY", "USER-DEFINED", "numeric", "character"} <= set(ours.values())
+    added = {"tags", "felt", "cost", "feelings", "seldom", "taken", "code"}
+    readable = sorted(set(ours) - added | {"tags"})
+    registry_office.execute(
+        "DROP ROLE IF EXISTS half_reader; CREATE ROLE half_reader LOGIN PASSWORD 'invented';"
+        f" GRANT SELECT ({', '.join(readable)}) ON loan TO half_reader"
+    )
+    address = urlsplit(registry_office.uri)
+    half, _ = found(f"postgresql://half_reader:invented@{address.hostname}:{address.port}{address.path}")
+    registry_office.execute("DROP OWNED BY half_reader; DROP ROLE half_reader")
+    assert sorted(half) == readable
