@@ -22,30 +22,38 @@ other_records as (
 
 ),
 
+named as (
+
+    select distinct
+        p.benefit,
+        m.name,
+        m.id_no,
+        coalesce(z.statutory_district, p.managing_district) as district,
+        p.citizen_id
+    from {{ ref('int_benefit_months__expanded') }} as p
+    inner join {{ ref('int_mentions__unioned') }} as m on p.mention_key = m.mention_key
+    left join {{ ref('zone_lands') }} as z on p.managing_district = z.zone_district
+    where m.name is not null
+
+),
+
 known_elsewhere as (
 
     select f.citizen_id
     from {{ ref('int_mentions__folded') }} as f
     left join payment_tables as t on f.source_system = t.source_system and f.source_table = t.source_table
     where t.source_table is null and not f.is_withdrawn
+        and f.citizen_id in (select citizen_id from named)
 
     union
 
     select citizen_id
     from {{ source('identity', 'mention_links') }}
-    where citizen_id is not null and mention_key in (select mention_key from other_records)
+    where citizen_id in (select citizen_id from named)
+        and mention_key in (select mention_key from other_records)
 
 )
 
-select distinct
-    p.benefit,
-    m.name,
-    m.id_no,
-    coalesce(z.statutory_district, p.managing_district) as district,
-    p.citizen_id,
-    k.citizen_id is not null as is_known_elsewhere
-from {{ ref('int_benefit_months__expanded') }} as p
-inner join {{ ref('int_mentions__unioned') }} as m on p.mention_key = m.mention_key
-left join {{ ref('zone_lands') }} as z on p.managing_district = z.zone_district
-left join known_elsewhere as k on p.citizen_id = k.citizen_id
-where m.name is not null
+select named.*, k.citizen_id is not null as is_known_elsewhere
+from named
+left join known_elsewhere as k on named.citizen_id = k.citizen_id
