@@ -8,6 +8,7 @@ from identity import thresholds
 from identity.content_id import content_id
 from identity.decisions import create_decided_pairs, separate_decided
 from identity.han import UNREADABLE
+from warehouse.digest import text_digest
 
 # What a node's mentions say, each value once: the profile's column and the mention's value.
 _GATHERED = {
@@ -22,6 +23,13 @@ _GATHERED = {
 _SAID = _GATHERED | {
     "born": "born", "number_birth": "CASE WHEN kind = 'anchor' THEN number_birth END",
     "hukou": "hukou_district", "managing": "managing_district", "phones": "CASE WHEN len(phones) > 0 THEN phones END",
+}  # fmt: skip
+_PHONES = "array_to_string(phones, ' ')"
+# By what mentions of one node are told to say the same: numbers and days, for the least of many texts is slow to find.
+# Else by a digest of the text. A sound follows from the name.
+_COMPARED = {column: _SAID[column] for column in ("birth_years", "born", "number_birth")} | {
+    "sounds": "NULL", "households": "household",
+    "phones": f"CASE WHEN len(phones) > 0 THEN {text_digest(_PHONES)} END",
 }  # fmt: skip
 _SEX_OF_ONE = "CASE WHEN kind = 'anchor' THEN number_sex WHEN sex IN ('male', 'female') THEN sex END"
 _SEX_OF_MANY = """CASE WHEN any_value(kind) = 'anchor' THEN min(number_sex)
@@ -135,42 +143,35 @@ def describe_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     Lists are sorted, so that neither row order nor threads change them.
 
     The mentions of most nodes say one thing in each column, and gathering values in lists is most of the work: it is
-    done for the others only.
+    done for the others only. A mention meets its sound before the rest of what it says: the engine may well take the
+    larger side of a join into memory.
     """
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE sizes AS
-        SELECT o.node, count(*) AS mention_count
-        FROM node_of AS o JOIN mentions AS m USING (mention)
-        WHERE m.name IS NOT NULL AND (NOT o.is_withdrawn OR o.kind = 'withdrawn')
-        GROUP BY o.node;
-        CREATE OR REPLACE TEMP VIEW said AS
-        SELECT o.node, o.kind, z.mention_count, s.sound, m.*,
-               coalesce(m.birth_day, CASE WHEN o.kind = 'anchor' THEN m.number_birth END) AS born
-        FROM node_of AS o JOIN sizes AS z USING (node) JOIN mentions AS m USING (mention) JOIN sounds AS s USING (name)
+        CREATE OR REPLACE TEMP TABLE told AS
+        SELECT o.mention, o.node, o.kind, s.sound
+        FROM node_of AS o JOIN (SELECT mention, name FROM mentions) AS m USING (mention) JOIN sounds AS s USING (name)
         WHERE NOT o.is_withdrawn OR o.kind = 'withdrawn';
+        CREATE OR REPLACE TEMP TABLE sizes AS SELECT node, count(*) AS mention_count FROM told GROUP BY node;
         CREATE OR REPLACE TEMP TABLE said_often AS
         SELECT node, any_value(kind) AS kind, any_value(mention_count) AS mention_count,
                min(mention) AS first_mention, arg_min(mention_key, mention) AS first_key, min(id_no) AS own_number,
-               {", ".join(f"min({value}) AS one_{column}" for column, value in _SAID.items())}, {_SEX_OF_MANY} AS sex,
-               {" AND ".join(f"min({value}) IS NOT DISTINCT FROM max({value})" for value in _SAID.values())} AS is_even
-        FROM said WHERE mention_count > 1 GROUP BY node;
+               {", ".join(f"any_value({value}) AS one_{column}" for column, value in _SAID.items())},
+               {_SEX_OF_MANY} AS sex, {" AND ".join(_agree(column) for column in _SAID)} AS is_even
+        FROM ({_said("sizes WHERE mention_count > 1")}) GROUP BY node;
         CREATE OR REPLACE TABLE profiles AS
         WITH even AS (
             SELECT node, kind, mention_count, mention AS first_mention, mention_key AS first_key, id_no AS own_number,
                    {", ".join(f"{value} AS one_{column}" for column, value in _SAID.items())}, {_SEX_OF_ONE} AS sex
-            FROM said WHERE mention_count = 1
+            FROM ({_said("sizes WHERE mention_count = 1")})
             UNION ALL SELECT * EXCLUDE (is_even) FROM said_often WHERE is_even
         ),
+        said AS MATERIALIZED ({_said("said_often WHERE NOT is_even")}),
         main_names AS (
-            SELECT node, name FROM said SEMI JOIN (SELECT node FROM said_often WHERE NOT is_even) USING (node)
-            GROUP BY node, name
+            SELECT node, name FROM said GROUP BY node, name
             QUALIFY row_number() OVER (PARTITION BY node ORDER BY count(*) DESC, name) = 1
         ),
-        uneven AS (
-            SELECT node, {_gathered()}
-            FROM said SEMI JOIN (SELECT node FROM said_often WHERE NOT is_even) USING (node) GROUP BY node
-        )
+        uneven AS (SELECT node, {_gathered()} FROM said GROUP BY node)
         SELECT node, kind, mention_count, first_mention, first_key, own_number,
                {", ".join(f"{_listed(f'one_{column}')} AS {column}" for column in _GATHERED)},
                {_listed("one_born", "one_number_birth")} AS birth_days, sex, coalesce(one_phones, []) AS phones,
@@ -182,6 +183,25 @@ def describe_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         FROM said_often JOIN uneven USING (node) JOIN main_names USING (node)
         """
     )
+
+
+def _said(nodes: str) -> str:
+    """SQL: what every mention says that speaks for one of ``nodes``, a relation of nodes and their mention counts.
+
+    Mentions are narrowed before the rest of what they say is fetched.
+    """
+    return f"""
+        SELECT t.*, m.*, coalesce(m.birth_day, CASE WHEN t.kind = 'anchor' THEN m.number_birth END) AS born
+        FROM (SELECT t.*, mention_count FROM told AS t JOIN (SELECT node, mention_count FROM {nodes}) USING (node)) AS t
+        JOIN mentions AS m USING (mention)
+    """
+
+
+def _agree(column: str) -> str:
+    """SQL aggregate: whether the mentions of a group say no two things in a column of ``_SAID``."""
+    value = _SAID[column]
+    compared = _COMPARED.get(column, f"CASE WHEN {value} IS NOT NULL THEN {text_digest(value)} END")
+    return f"min({compared}) IS NOT DISTINCT FROM max({compared})"
 
 
 def _gathered() -> str:
