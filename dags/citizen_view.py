@@ -67,7 +67,7 @@ def citizen_view() -> None:
         def build_golden(candidate: str) -> str:
             from rongtong import steps
 
-            take(steps.build_room_of, candidate, "golden")
+            take(steps.build_golden, candidate)
             return candidate
 
         return build_golden(candidate)
@@ -78,7 +78,7 @@ def citizen_view() -> None:
         def build_findings(candidate: str) -> str:
             from rongtong import steps
 
-            take(steps.build_room_of, candidate, "findings")
+            take(steps.build_findings, candidate)
             return candidate
 
         return build_findings(candidate)

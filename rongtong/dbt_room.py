@@ -16,18 +16,31 @@ from pathlib import Path
 from typing import Any
 
 from rongtong.console import ProgressCallback
+from rongtong.day.merge import local_tables
 from warehouse.home import PROJECT, Home
 from warehouse.pseudonym import FOLDER_VARIABLE
 
+_NO_UNIONS = ["--exclude", "int_*__unioned"]
+_GOLDEN = ["--select", "path:models/intermediate", "path:models/golden", *_NO_UNIONS]
+_VIEWS = [f"path:models/{room},config.materialized:view" for room in ("intermediate", "golden")]
+_FINDINGS = ["--select", "path:models/findings", "path:models/handovers"]
+_LOCAL, _LOCAL_BUT_WEEKS = ([t.split(".")[1] for t in local_tables(week_moved=moved)] for moved in (False, True))
 # The unions read whatever staging has built, so they need an invocation after it: dbt cannot order what it learns to
 # exist only at run time.
 ROOMS: dict[str, list[list[str]]] = {
     "staging": [
-        ["--select", "resource_type:seed", "path:models/staging"],
-        ["--select", "int_*__unioned"],
+        ["build", "--select", "resource_type:seed", "path:models/staging"],
+        ["build", "--select", "int_*__unioned"],
     ],
-    "golden": [["--select", "path:models/intermediate", "path:models/golden", "--exclude", "int_*__unioned"]],
-    "findings": [["--select", "path:models/findings", "path:models/handovers"]],
+    "golden": [["build", *_GOLDEN]],
+    "findings": [["build", *_FINDINGS]],
+    # What a small city can say, in a work file of its own; then, in the whole city's, what it cannot.
+    "small city": [["build", "--select", *_LOCAL, *_VIEWS, *_NO_UNIONS]],
+    "small city of a week": [["build", "--select", *_LOCAL_BUT_WEEKS, *_VIEWS, *_NO_UNIONS]],
+    "golden of a day": [["build", *_GOLDEN, "config.materialized:view", *_LOCAL]],
+    "golden of a day and week": [["build", *_GOLDEN, "config.materialized:view", *_LOCAL_BUT_WEEKS]],
+    "findings of a day": [["build", *_FINDINGS, "--exclude", *_LOCAL]],
+    "findings of a day and week": [["build", *_FINDINGS, "--exclude", *_LOCAL_BUT_WEEKS]],
 }
 
 
@@ -41,8 +54,12 @@ def build_room(
     run_id: str,
     variables: dict[str, Any],
     progress: ProgressCallback | None = None,
+    *,
+    work_file: Path | None = None,
 ) -> None:
     """Run dbt for ``room`` of run ``run_id``; ``variables`` become dbt's vars (``as_of``, ``run_id``, ...).
+
+    ``work_file``: the file to build in, if that is not the run's own.
 
     Raises ``RoomFailed`` with the first model or test that failed. dbt's own log may quote values of people and stays
     in the run's private folder.
@@ -51,9 +68,10 @@ def build_room(
     log_folder = folder / "dbt"
     log_folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {
-        "RONGTONG_WORK_FILE": str(home.work_file(run_id)),
+        "RONGTONG_WORK_FILE": str(work_file or home.work_file(run_id)),
         "RONGTONG_TEMP_FOLDER": str(folder / "temp"),
-        "RONGTONG_DBT_TARGET": str(home.root / "dbt"),
+        # What dbt has parsed is of use for one file only.
+        "RONGTONG_DBT_TARGET": str(home.root / ("dbt" if work_file is None else "dbt-small")),
         FOLDER_VARIABLE: str(home.root),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         # What dbt tells of the whole project in files costs a second per invocation, and a run reads none of it.
@@ -106,7 +124,6 @@ def main(arguments: list[str]) -> int:
     for selection in ROOMS[room]:
         outcome = runner.invoke(
             [
-                "build",
                 *selection,
                 "--project-dir",
                 str(project),

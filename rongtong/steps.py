@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,6 +33,7 @@ from ingest.receipt import REFUSED, REPLAYED
 from ingest.registry import contracts
 from ingest.replay import replay
 from rongtong.console import ProgressCallback, Reporter, complain
+from rongtong.day import run as day
 from rongtong.dbt_room import RoomFailed, build_room
 from warehouse import duck, history, retention, worklist
 from warehouse.difference import CandidateUnusable
@@ -142,13 +144,16 @@ def build_staging(home: Home, run_id: str, progress: ProgressCallback | None = N
     with _noting_failure(home, run_id):
         temp = home.run_folder(run_id) / "temp"
         # A retried step starts again from the landing.
-        home.work_file(run_id).unlink(missing_ok=True)
+        for leftover in (home.work_file(run_id), Path(f"{home.work_file(run_id)}.wal")):
+            leftover.unlink(missing_ok=True)
+        variables = _variables(home, run_id)
+        day.begin_work_file(home, run_id, variables)
         with duck.connect(home.work_file(run_id), extensions=("icu", "json"), temp_folder=temp) as work:
             create_views(work, home)
             for table in ("findings", "deliveries"):
                 history.copy_published_table_into(work, home, table, f"history.{table}")
             worklist.copy_decisions_into(work, home, "history.decisions")
-        build_room("staging", home, run_id, _variables(home, run_id), progress)
+        build_room("staging", home, run_id, variables, progress)
 
 
 def resolve_citizens(home: Home, run_id: str, progress: ProgressCallback | None = None) -> None:
@@ -157,10 +162,16 @@ def resolve_citizens(home: Home, run_id: str, progress: ProgressCallback | None 
         resolve(home.work_file(run_id), home, run_id, progress=progress)
 
 
-def build_room_of(home: Home, run_id: str, room: str, progress: ProgressCallback | None = None) -> None:
-    """Build ``golden`` or ``findings``."""
+def build_golden(home: Home, run_id: str, progress: ProgressCallback | None = None) -> str:
+    """Build golden, from what the run before built where that stands; says which way was taken, and why."""
     with _noting_failure(home, run_id):
-        build_room(room, home, run_id, _variables(home, run_id), progress)
+        return day.build_golden(home, run_id, _variables(home, run_id), progress)
+
+
+def build_findings(home: Home, run_id: str, progress: ProgressCallback | None = None) -> str:
+    """Build findings, figures and hand-overs; says which way was taken."""
+    with _noting_failure(home, run_id):
+        return day.build_findings(home, run_id, _variables(home, run_id), progress)
 
 
 def audit_candidate(home: Home, run_id: str, progress: ProgressCallback | None = None) -> Verdict:
@@ -192,9 +203,10 @@ def run_after_landing(home: Home, as_of: date, reporter: Reporter) -> dict[str, 
     with reporter.step("deciding who is who (identity)") as progress:
         resolve_citizens(home, run_id, progress)
     with reporter.step("one truth per citizen (golden)") as progress:
-        build_room_of(home, run_id, "golden", progress)
+        way = build_golden(home, run_id, progress)
+    reporter.say(f"  {way}")
     with reporter.step("where two silos cannot both be right (findings)") as progress:
-        build_room_of(home, run_id, "findings", progress)
+        build_findings(home, run_id, progress)
     with reporter.step("auditing the candidate (gate)") as progress:
         audit_candidate(home, run_id, progress)
     with reporter.step("publishing") as progress:
