@@ -5,6 +5,9 @@ invocations of a run, each room in a process of its own: by the clock, and in se
 others work on the machine too. ``--scale 0.01`` is a quick look.
 
     python -m benchmarks.golden --scale 1 --home FOLDER
+
+``--days 2`` then lets days pass (``benchmarks.city_day``) and measures each: the copy of the work file, golden
+and findings. The first day works out the digests of what was there before; those that follow find them.
 """
 
 from __future__ import annotations
@@ -13,15 +16,21 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
+from benchmarks.city_day import live_a_day
 from benchmarks.city_shapes import AS_OF, write_city
+from rongtong.day import run as day
+from rongtong.day import standing
 from rongtong.dbt_room import build_room
+from warehouse import duck
 from warehouse.home import PROJECT, Home
 
 RUN = "20251231T000000-bench"
@@ -81,6 +90,36 @@ def measure(room: str, home: Home) -> Measured:
     return Measured(room, wall, _cpu_of_children() - used, nodes)
 
 
+def measure_day(home: Home, number: int, scale: float, seed: int, *, payments: bool) -> str:
+    """Let a day pass after the run before and bring golden and findings up to date; what that took, as text."""
+    before, run_id = (RUN if n == 0 else f"20260101T{n:06d}-bench" for n in (number - 1, number))
+    as_of = date.fromisoformat(AS_OF) + timedelta(days=number)
+    variables = {"as_of": as_of.isoformat(), "run_id": run_id, "shadow_sources": []}
+    home.private_folder(home.run_folder(run_id))
+    fingerprint = standing.fingerprint_of([])
+    begun, used = time.perf_counter(), _cpu()
+    shutil.copyfile(home.work_file(before), home.work_file(run_id))
+    copied = _cpu() - used
+    with duck.connect(home.work_file(run_id)) as work:
+        live_a_day(work, scale, as_of.isoformat(), seed + number, payments=payments)
+        carried = standing.Standing(fingerprint, before, as_of - timedelta(days=1), standing.CARRIED)
+        standing.write_standing(work, carried)
+    begun, used = time.perf_counter(), _cpu()
+    told = day.build_golden(home, run_id, variables, None)
+    golden = _cpu() - used
+    day.build_findings(home, run_id, variables, None)
+    wall, cpu = time.perf_counter() - begun, _cpu() - used
+    return (
+        f"{told}\nday {number:<6} {wall:8.1f} s {copied + cpu:8.1f} s CPU"
+        f"  (copy {copied:.1f}, golden {golden:.1f}, findings {cpu - golden:.1f})"
+    )
+
+
+def _cpu() -> float:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    return own.ru_utime + own.ru_stime + _cpu_of_children()
+
+
 def _cpu_of_children() -> float:
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     return spent.ru_utime + spent.ru_stime
@@ -104,6 +143,8 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="1: the whole city; 0.01: a quick look")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--home", type=Path, help="keep the work file here, and take the city that is there already")
+    parser.add_argument("--days", type=int, default=0, help="let so many days pass after the city was built")
+    parser.add_argument("--payments", action="store_true", help="on these days two districts pay")
     asked = parser.parse_args()
     os.environ.setdefault("RONGTONG_MEMORY_LIMIT", MEMORY_LIMIT)
     # The seconds of each model stand in what dbt writes about a run, which a run itself leaves out: a second per room.
@@ -112,7 +153,9 @@ def main() -> None:
         home = Home(asked.home or Path(folder))
         rows = draw_city(home, asked.scale, asked.seed)
         measured = [measure(room, home) for room in ("unions", "golden", "findings")]
-        print(report(measured, rows, home))
+        print(report(measured, rows, home), flush=True)
+        for number in range(1, asked.days + 1):
+            print(measure_day(home, number, asked.scale, asked.seed, payments=asked.payments), flush=True)
 
 
 def draw_city(home: Home, scale: float, seed: int) -> dict[str, int]:
