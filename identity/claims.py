@@ -22,12 +22,14 @@ CREATE OR REPLACE MACRO is_other_birth(a, b) AS
 
 
 def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``number_owners`` (one row per sound number) and ``number_links`` (one row per mention with one).
+    """Create ``number_links`` (one row per mention with a sound number) and ``number_owners`` (one row per sound number
+    about which its mentions do not say the same).
 
     ``number_links.reason`` says how the mention's name agrees with the owner ('id', 'id+same_sound', …), or why the
     number is not its own ('disowned:…'), or that nobody can tell ('conflict:…').
     """
     connection.execute(BIRTH_MACROS)
+    _find_weighed(connection)
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE name_claims AS
@@ -36,8 +38,8 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
                    bool_or(birth_day IS NOT NULL AND is_near_day(birth_day, number_birth)) AS birth_agrees,
                    bool_or(is_other_birth(birth_day, number_birth)) AS birth_differs,
                    bool_or(sex <> number_sex) AS sex_differs
-            FROM mentions
-            WHERE id_no IS NOT NULL AND name IS NOT NULL AND NOT is_withdrawn
+            FROM weighed
+            WHERE name IS NOT NULL AND NOT is_withdrawn
             GROUP BY id_no, name, place
         )
         SELECT id_no, name, any_value(sound) AS sound, count(*) AS places, bool_or(birth_agrees) AS birth_agrees,
@@ -84,25 +86,24 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
         CREATE OR REPLACE TABLE doubtful AS
-        SELECT m.mention, m.record_key, m.household_key, m.source_table, m.role, m.said_on, m.id_no, m.name,
+        SELECT m.mention, m.record, m.household, m.source_table, m.role, m.said_on, m.id_no, m.name,
                m.owner_name, m.owner_sound, m.trouble, s.sound,
                m.birth_day IS NOT NULL AND is_near_day(m.birth_day, m.number_birth) AS birth_agrees,
                coalesce(is_other_birth(m.birth_day, m.number_birth), false) AS birth_differs,
                coalesce(m.sex <> m.number_sex, false) AS sex_differs
         FROM (
-            SELECT m.*, owner_name, owner_sound, trouble FROM mentions AS m LEFT JOIN number_owners AS o USING (id_no)
-            WHERE m.id_no IS NOT NULL
-              AND (m.name IS NULL OR o.owner_name IS NULL OR m.name <> o.owner_name OR o.trouble IS NOT NULL)
+            SELECT m.*, owner_name, owner_sound, trouble FROM weighed AS m LEFT JOIN number_owners AS o USING (id_no)
+            WHERE m.name IS NULL OR o.owner_name IS NULL OR m.name <> o.owner_name OR o.trouble IS NOT NULL
         ) AS m LEFT JOIN sounds AS s USING (name);
         CREATE OR REPLACE TABLE owner_beside AS
         SELECT DISTINCT d.mention
         FROM doubtful AS d JOIN mentions AS b
-             ON b.record_key = d.record_key AND b.mention <> d.mention AND b.name = d.owner_name
+             ON b.record = d.record AND b.mention <> d.mention AND b.name = d.owner_name
         WHERE d.name <> d.owner_name
         UNION
         SELECT DISTINCT d.mention
         FROM doubtful AS d JOIN mentions AS b
-             ON b.household_key = d.household_key AND b.said_on = d.said_on AND b.source_table = d.source_table
+             ON b.household = d.household AND b.said_on = d.said_on AND b.source_table = d.source_table
              AND b.role = d.role AND b.mention <> d.mention AND b.name = d.owner_name
         WHERE d.name <> d.owner_name AND d.role = 'member'
         """
@@ -143,6 +144,26 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def _find_weighed(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``weighed``: the mentions of every sound number that is not simply its bearer's.
+
+    Where all mentions of a number bear one name, and none states another birth or sex or is withdrawn, there is nothing
+    to weigh: that name owns it. So it is with most numbers.
+    """
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE weighed AS
+        SELECT mention, record, household, source_table, role, said_on, id_no, name, is_withdrawn, birth_day,
+               number_birth, sex, number_sex
+        FROM mentions SEMI JOIN (
+            SELECT anchor FROM mentions WHERE anchor IS NOT NULL GROUP BY anchor
+            HAVING min(name_number) <> max(name_number) OR count(name_number) < count(*)
+                OR bool_or(is_withdrawn OR birth_day <> number_birth OR sex <> number_sex)
+        ) USING (anchor)
+        """
+    )
+
+
 def disown_numbers_of_kin(connection: duckdb.DuckDBPyConnection) -> None:
     """Turn a name conflict into a disowned number where the number's owner has kin of the mention's name."""
     connection.execute(
@@ -150,27 +171,24 @@ def disown_numbers_of_kin(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TABLE in_conflict AS
         SELECT DISTINCT id_no FROM number_links WHERE reason IN ('conflict:name', 'conflict:name_and_birth');
         CREATE OR REPLACE TABLE owner_companions AS
+        WITH owned AS MATERIALIZED (
+            SELECT w.id_no, w.mention, w.record, w.household
+            FROM weighed AS w JOIN number_links AS l USING (mention)
+            WHERE NOT w.is_withdrawn AND starts_with(l.reason, 'id') AND w.id_no IN (SELECT id_no FROM in_conflict)
+        )
         SELECT DISTINCT owned.id_no, other.name
-        FROM number_links AS owned
-        JOIN mentions AS m ON m.mention = owned.mention AND NOT m.is_withdrawn
-        JOIN mentions AS other ON other.record_key = m.record_key AND other.mention <> m.mention
-        WHERE starts_with(owned.reason, 'id')
-          AND owned.id_no IN (SELECT id_no FROM in_conflict)
+        FROM owned JOIN mentions AS other ON other.record = owned.record AND other.mention <> owned.mention
         UNION
         SELECT DISTINCT owned.id_no, other.name
-        FROM number_links AS owned
-        JOIN mentions AS m ON m.mention = owned.mention AND NOT m.is_withdrawn
-        JOIN mentions AS other ON other.household_key = m.household_key AND other.mention <> m.mention
-        WHERE starts_with(owned.reason, 'id')
-          AND owned.id_no IN (SELECT id_no FROM in_conflict)
+        FROM owned JOIN mentions AS other ON other.household = owned.household AND other.mention <> owned.mention
         """
     )
     connection.execute(
         """
         UPDATE number_links SET reason = 'disowned:kin_of_owner'
-        FROM mentions, owner_companions AS beside
-        WHERE number_links.mention = mentions.mention
+        FROM weighed, owner_companions AS beside
+        WHERE number_links.mention = weighed.mention
           AND number_links.reason IN ('conflict:name', 'conflict:name_and_birth')
-          AND beside.id_no = number_links.id_no AND beside.name = mentions.name
+          AND beside.id_no = number_links.id_no AND beside.name = weighed.name
         """
     )

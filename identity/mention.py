@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from identity.content_id import content_id
-from warehouse.digest import digest
+from warehouse.digest import digest, text_digest
 
 NEEDED = (
     "mention_key", "record_key", "source_table", "role", "is_withdrawn", "name", "id_no", "damaged_id_no",
@@ -65,8 +65,8 @@ def delivered_rows(connection: duckdb.DuckDBPyConnection, catalog: str, among: s
 def mention_rows(delivered: str) -> str:
     """SQL: rows of table ``mentions`` from those of query ``delivered``.
 
-    ``mention`` is a number made of the key, ``anchor`` the node that owns the sound number, ``record`` and
-    ``household`` are numbers of the companies that the mention stands in.
+    ``mention`` is a number made of the key, ``anchor`` the node that owns the sound number, ``name_number`` a digest of
+    the name, ``record`` and ``household`` are numbers of the companies that the mention stands in.
     """
     return f"""
         SELECT
@@ -75,11 +75,10 @@ def mention_rows(delivered: str) -> str:
                        CASE WHEN len(phones) > 1 THEN list_sort(list_distinct(phones)) ELSE coalesce(phones, []) END
                        AS phones),
             {content_id("'anchor|' || id_no")} AS anchor,
+            CASE WHEN nullif(name, '') IS NOT NULL THEN {text_digest("name")} END AS name_number,
             {company_id("r", "record_key")} AS record, {company_id("h", "household_key")} AS household,
             CASE WHEN birth_date_precision = 'day' THEN birth_date END AS birth_day,
-            CASE WHEN id_no IS NOT NULL
-                 THEN try_cast(concat_ws('-', substr(id_no, 7, 4), substr(id_no, 11, 2), substr(id_no, 13, 2)) AS DATE)
-                 END AS number_birth,
+            try_strptime(substr(id_no, 7, 8), '%Y%m%d')::DATE AS number_birth,
             CASE WHEN id_no IS NOT NULL
                  THEN CASE WHEN ascii(substr(id_no, 17, 1)) % 2 = 1 THEN 'male' ELSE 'female' END END AS number_sex
         FROM ({delivered})

@@ -47,6 +47,8 @@ _KEY_OF_KIND = """CASE kind
                                   birth_day || address, mention_key),
                     CASE WHEN is_named_twice THEN mention_key END) END"""
 
+_NOT_OWNED = "NOT starts_with(reason, 'id')"
+
 
 def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     """Collapse the mentions and create the view ``described_nodes``, one row per node."""
@@ -74,31 +76,32 @@ def create_node_members(connection: duckdb.DuckDBPyConnection) -> None:
     """
     connection.execute(
         f"""
+        CREATE OR REPLACE TEMP TABLE unowned AS
+        SELECT m.*, l.reason, s.sound,
+            CASE
+                WHEN m.is_withdrawn THEN 'withdrawn'
+                WHEN starts_with(l.reason, 'conflict') AND l.reason <> 'conflict:placeholder' THEN 'conflict'
+                WHEN m.other_document_no IS NOT NULL THEN 'document'
+                ELSE 'residual'
+            END AS kind
+        FROM mentions AS m LEFT JOIN (SELECT mention, reason FROM number_links WHERE {_NOT_OWNED}) AS l USING (mention)
+        LEFT JOIN sounds AS s USING (name)
+        WHERE m.name IS NOT NULL AND (m.id_no IS NULL OR l.reason IS NOT NULL);
         CREATE OR REPLACE TABLE node_members AS
         WITH named_twice AS (
-            SELECT record_key, name FROM mentions WHERE name IS NOT NULL GROUP BY ALL HAVING count(*) > 1
-        ),
-        keyed AS (
-            SELECT m.*, l.reason, s.sound,
-                CASE
-                    WHEN starts_with(l.reason, 'id') THEN 'anchor'
-                    WHEN m.is_withdrawn THEN 'withdrawn'
-                    WHEN starts_with(l.reason, 'conflict') AND l.reason <> 'conflict:placeholder' THEN 'conflict'
-                    WHEN m.other_document_no IS NOT NULL THEN 'document'
-                    ELSE 'residual'
-                END AS kind
-            FROM mentions AS m
-            LEFT JOIN sounds AS s USING (name)
-            LEFT JOIN number_links AS l USING (mention)
-            WHERE m.name IS NOT NULL OR l.reason = 'id+no_name'
+            SELECT record, name_number FROM mentions
+            WHERE name_number IS NOT NULL AND record IN (SELECT record FROM unowned)
+            GROUP BY ALL HAVING count(*) > 1
         )
-        SELECT mention, is_withdrawn, kind, reason, anchor AS node FROM keyed WHERE kind = 'anchor'
+        SELECT mention, m.is_withdrawn, 'anchor' AS kind, l.reason, m.anchor AS node
+        FROM number_links AS l JOIN (SELECT mention, is_withdrawn, anchor FROM mentions) AS m USING (mention)
+        WHERE NOT ({_NOT_OWNED})
         UNION ALL
         SELECT mention, is_withdrawn, kind, reason, {content_id(_KEY_OF_KIND)} FROM (
-            SELECT k.*, t.name IS NOT NULL AS is_named_twice
-            FROM keyed AS k LEFT JOIN named_twice AS t ON t.record_key = k.record_key AND t.name = k.name
-            WHERE kind <> 'anchor'
-        )
+            SELECT u.*, t.record IS NOT NULL AS is_named_twice FROM unowned AS u LEFT JOIN named_twice AS t
+                   ON t.record = u.record AND t.name_number = u.name_number
+        );
+        DROP TABLE unowned
         """
     )
     separate_decided(connection)

@@ -200,9 +200,9 @@ class _Run:
 
 # What a full run makes on the way to its nodes: gigabytes that nothing reads any more.
 _USED_ONCE = (
-    "names_said", "name_claims", "number_owners", "doubtful", "owner_beside", "owner_companions", "said_often", "told",
-    "sizes", "profiles", "placed_names", "company", "kin_lists", "name_counts", "node_rare_phones",
-    "node_rare_addresses",
+    "names_said", "weighed", "name_claims", "number_owners", "doubtful", "owner_beside", "owner_companions",
+    "said_often", "told", "sizes", "profiles", "placed_names", "company", "kin_lists", "name_counts",
+    "node_rare_phones", "node_rare_addresses",
 )  # fmt: skip
 
 
