@@ -47,6 +47,7 @@ def hide_numbers(connection: duckdb.DuckDBPyConnection, seed: int) -> None:
         )
         SELECT * EXCLUDE (draw, place, shift) REPLACE (
             CASE WHEN draw < {thresholds.HIDDEN_SHARE} THEN NULL ELSE id_no END AS id_no,
+            CASE WHEN draw < {thresholds.HIDDEN_SHARE} THEN NULL ELSE anchor END AS anchor,
             CASE WHEN draw < {thresholds.HIDDEN_SHARE} THEN NULL ELSE number_birth END AS number_birth,
             CASE WHEN draw < {thresholds.HIDDEN_SHARE} THEN NULL ELSE number_sex END AS number_sex,
             CASE WHEN draw < {thresholds.HIDDEN_SHARE * thresholds.DAMAGED_SHARE} THEN
