@@ -52,8 +52,10 @@ def create_pairs(connection: duckdb.DuckDBPyConnection) -> int:
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE blocks_asked AS
-        SELECT * FROM blocks SEMI JOIN (SELECT block FROM blocks WHERE asks) USING (block)
-        QUALIFY count(*) OVER (PARTITION BY block) <= {limit_of_rule()}
+        WITH asked AS MATERIALIZED (SELECT * FROM blocks SEMI JOIN (SELECT block FROM blocks WHERE asks) USING (block))
+        SELECT * FROM asked SEMI JOIN (
+            SELECT block FROM asked GROUP BY rule, block HAVING count(*) <= {limit_of_rule()}
+        ) USING (block)
         """
     )
     propose(connection, "(SELECT * FROM blocks_asked WHERE asks)", "blocks_asked")

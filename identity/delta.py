@@ -33,6 +33,7 @@ def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     Creates ``dirty``: those whose row did change, came or went.
     """
     describe_nodes(connection)
+    connection.execute("CREATE OR REPLACE TABLE profiles AS FROM profile_rows")
     find_kin(connection)
     rarity.find_changed_classes(connection)
     columns = ", ".join(row[0] for row in connection.execute("DESCRIBE profiles").fetchall())
@@ -55,7 +56,7 @@ def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     )
     create_described_nodes(connection)
     rarity.classify(connection)
-    connection.execute(f"CREATE OR REPLACE TABLE nodes AS {score.comparable_nodes()}")
+    connection.execute(f"CREATE OR REPLACE TABLE nodes AS {score.comparable_nodes(f'({score.counted_nodes()})')}")
     read = f"* EXCLUDE ({', '.join(_UNREAD)})"
     connection.execute(
         f"""

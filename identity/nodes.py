@@ -19,16 +19,17 @@ _GATHERED = {
     "accounts": "bank_account", "households": "household_key",
 }  # fmt: skip
 
-# All that a mention says, but for its sex.
-_SAID = _GATHERED | {
+# All that a mention says, but for its sex, and its sound, which follows from the name.
+_SAID = {column: value for column, value in _GATHERED.items() if column != "sounds"} | {
     "born": "born", "number_birth": "CASE WHEN kind = 'anchor' THEN number_birth END",
     "hukou": "hukou_district", "managing": "managing_district", "phones": "CASE WHEN len(phones) > 0 THEN phones END",
 }  # fmt: skip
+_BORN = "coalesce(birth_day, CASE WHEN kind = 'anchor' THEN number_birth END)"
 _PHONES = "array_to_string(phones, ' ')"
 # By what mentions of one node are told to say the same: numbers and days, for the least of many texts is slow to find.
-# Else by a digest of the text. A sound follows from the name.
-_COMPARED = {column: _SAID[column] for column in ("birth_years", "born", "number_birth")} | {
-    "sounds": "NULL", "households": "household",
+# Else by a digest of the text. What a sound number tells is the same for all that agree with its owner.
+_COMPARED = {column: _SAID[column] for column in ("birth_years", "born")} | {
+    "names": "name_number", "number_birth": "NULL", "households": "household",
     "phones": f"CASE WHEN len(phones) > 0 THEN {text_digest(_PHONES)} END",
 }  # fmt: skip
 _SEX_OF_ONE = "CASE WHEN kind = 'anchor' THEN number_sex WHEN sex IN ('male', 'female') THEN sex END"
@@ -51,17 +52,26 @@ _NOT_OWNED = "NOT starts_with(reason, 'id')"
 
 
 def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Collapse the mentions and create the view ``described_nodes``, one row per node."""
+    """Collapse the mentions and create the views ``profiles`` and ``described_nodes``, one row per node."""
     create_node_members(connection)
     number_nodes(connection)
     create_decided_pairs(connection)
     describe_nodes(connection)
-    placed = (
-        "SELECT record, household, node, kind, name, m.is_withdrawn FROM mentions AS m JOIN node_of USING (mention)"
+    # Rows this wide are made once, where they end up.
+    connection.execute("CREATE OR REPLACE VIEW profiles AS FROM profile_rows")
+    # Most stand alone on their record: they have no company.
+    shared = " OR ".join(
+        f"""{company} IN (SELECT {company} FROM mentions WHERE {company} IS NOT NULL
+                          GROUP BY {company} HAVING count(*) > 1)"""
+        for company in ("record", "household")
     )
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE placed_names AS {placed};"
-        f"CREATE OR REPLACE TEMP VIEW stood_beside AS {stood_beside('placed_names')}"
+        f"""
+        CREATE OR REPLACE TEMP TABLE placed_names AS
+        SELECT record, household, node, kind, name, m.is_withdrawn
+        FROM (SELECT * FROM mentions WHERE {shared}) AS m JOIN node_of USING (mention);
+        CREATE OR REPLACE TEMP VIEW stood_beside AS {stood_beside("placed_names")}
+        """
     )
     find_kin(connection)
     create_described_nodes(connection)
@@ -127,7 +137,8 @@ def create_described_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         f"""
         CREATE OR REPLACE VIEW described_nodes AS
         SELECT
-            p.*, s.sound, s.surname_sound, s.surname, s.given, s.sound_number, s.surname_number,
+            p.* REPLACE (coalesce(p.sounds, [s.sound]) AS sounds), s.sound, s.surname_sound, s.surname,
+            s.given, s.sound_number, s.surname_number,
             coalesce(k.kin, []) AS kin, coalesce(k.kin_sounds, []) AS kin_sounds,
             CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END AS number,
             kind IN ('anchor', 'conflict', 'document')
@@ -141,49 +152,53 @@ def create_described_nodes(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def describe_nodes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``profiles``, one row per node of ``node_of``.
+    """Create the view ``profile_rows``, one row per node of ``node_of``.
 
     Lists are sorted, so that neither row order nor threads change them.
 
     The mentions of most nodes say one thing in each column, and gathering values in lists is most of the work: it is
-    done for the others only. A mention meets its sound before the rest of what it says: the engine may well take the
-    larger side of a join into memory.
+    done for the others only, as well as the list of their sounds.
     """
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE told AS
-        SELECT o.mention, o.node, o.kind, s.sound
-        FROM node_of AS o JOIN (SELECT mention, name FROM mentions) AS m USING (mention) JOIN sounds AS s USING (name)
-        WHERE NOT o.is_withdrawn OR o.kind = 'withdrawn';
-        CREATE OR REPLACE TEMP TABLE sizes AS SELECT node, count(*) AS mention_count FROM told GROUP BY node;
+        SELECT mention, node, kind FROM node_of
+        WHERE (NOT is_withdrawn OR kind = 'withdrawn') AND mention NOT IN (
+            SELECT mention FROM mentions WHERE name IS NULL);
+        CREATE OR REPLACE TEMP TABLE sizes AS
+        SELECT node, any_value(kind) AS kind, count(*) AS mention_count, min(mention) AS first_mention
+        FROM told GROUP BY node;
         CREATE OR REPLACE TEMP TABLE said_often AS
         SELECT node, any_value(kind) AS kind, any_value(mention_count) AS mention_count,
                min(mention) AS first_mention, arg_min(mention_key, mention) AS first_key, min(id_no) AS own_number,
                {", ".join(f"any_value({value}) AS one_{column}" for column, value in _SAID.items())},
                {_SEX_OF_MANY} AS sex, {" AND ".join(_agree(column) for column in _SAID)} AS is_even
         FROM ({_said("sizes WHERE mention_count > 1")}) GROUP BY node;
-        CREATE OR REPLACE TABLE profiles AS
-        WITH even AS (
-            SELECT node, kind, mention_count, mention AS first_mention, mention_key AS first_key, id_no AS own_number,
-                   {", ".join(f"{value} AS one_{column}" for column, value in _SAID.items())}, {_SEX_OF_ONE} AS sex
-            FROM ({_said("sizes WHERE mention_count = 1")})
-            UNION ALL SELECT * EXCLUDE (is_even) FROM said_often WHERE is_even
+        CREATE OR REPLACE TEMP TABLE uneven AS
+        WITH said AS MATERIALIZED (
+            SELECT d.*, sound FROM ({_said("said_often WHERE NOT is_even")}) AS d JOIN sounds USING (name)
         ),
-        said AS MATERIALIZED ({_said("said_often WHERE NOT is_even")}),
         main_names AS (
             SELECT node, name FROM said GROUP BY node, name
             QUALIFY row_number() OVER (PARTITION BY node ORDER BY count(*) DESC, name) = 1
-        ),
-        uneven AS (SELECT node, {_gathered()} FROM said GROUP BY node)
-        SELECT node, kind, mention_count, first_mention, first_key, own_number,
-               {", ".join(f"{_listed(f'one_{column}')} AS {column}" for column in _GATHERED)},
+        )
+        SELECT * FROM (SELECT node, {_gathered()} FROM said GROUP BY node) JOIN main_names USING (node);
+        CREATE OR REPLACE TEMP VIEW profile_rows AS
+        WITH even AS (
+            SELECT node, kind, mention_count, first_mention, mention_key AS first_key, id_no AS own_number,
+                   {", ".join(f"{value} AS one_{column}" for column, value in _SAID.items())}, {_SEX_OF_ONE} AS sex
+            FROM (SELECT *, {_BORN} AS born FROM sizes JOIN mentions ON mention = first_mention
+                  WHERE mention_count = 1)
+            UNION ALL SELECT * EXCLUDE (is_even) FROM said_often WHERE is_even
+        )
+        SELECT node, kind, mention_count, first_mention, first_key, own_number, one_names AS name,
+               {", ".join(f"{_listed(f'one_{column}')} AS {column}" for column in _GATHERED if column in _SAID)},
                {_listed("one_born", "one_number_birth")} AS birth_days, sex, coalesce(one_phones, []) AS phones,
-               {_listed("one_hukou", "one_managing")} AS districts, one_names AS name
+               {_listed("one_hukou", "one_managing")} AS districts
         FROM even
-        UNION ALL
-        SELECT node, kind, mention_count, first_mention, first_key, own_number, {", ".join(_GATHERED)}, birth_days, sex,
-               phones, districts, name
-        FROM said_often JOIN uneven USING (node) JOIN main_names USING (node)
+        UNION ALL BY NAME
+        SELECT node, kind, mention_count, first_mention, first_key, own_number, u.* EXCLUDE (node), sex
+        FROM said_often JOIN uneven AS u USING (node)
         """
     )
 
@@ -194,7 +209,7 @@ def _said(nodes: str) -> str:
     Mentions are narrowed before the rest of what they say is fetched.
     """
     return f"""
-        SELECT t.*, m.*, coalesce(m.birth_day, CASE WHEN t.kind = 'anchor' THEN m.number_birth END) AS born
+        SELECT t.*, m.*, {_BORN} AS born
         FROM (SELECT t.*, mention_count FROM told AS t JOIN (SELECT node, mention_count FROM {nodes}) USING (node)) AS t
         JOIN mentions AS m USING (mention)
     """
@@ -249,18 +264,17 @@ def find_kin(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE company AS
-        SELECT * FROM stood_beside
-        QUALIFY count(*) OVER (PARTITION BY company) BETWEEN 2 AND {thresholds.KIN_GROUP_LIMIT}
-        """
-    )
-    connection.execute(
-        """
+        SELECT * FROM stood_beside SEMI JOIN (
+            SELECT company FROM stood_beside GROUP BY company
+            HAVING count(*) BETWEEN 2 AND {thresholds.KIN_GROUP_LIMIT}
+        ) USING (company);
         CREATE OR REPLACE TABLE kin_lists AS
-        SELECT a.node, list_sort(list(DISTINCT b.node) FILTER (b.kind = 'anchor')) AS kin,
-               list_sort(list(DISTINCT s.sound)) AS kin_sounds
-        FROM company AS a
-        JOIN company AS b ON a.company = b.company AND a.node <> b.node AND a.name <> b.name
-        JOIN sounds AS s ON s.name = b.name
-        GROUP BY a.node
+        WITH beside AS (
+            SELECT DISTINCT a.node, b.node AS kin, b.kind, b.name
+            FROM company AS a JOIN company AS b ON a.company = b.company AND a.node <> b.node AND a.name <> b.name
+        )
+        SELECT node, list_sort(list_distinct(list(kin) FILTER (kind = 'anchor'))) AS kin,
+               list_sort(list_distinct(list(sound))) AS kin_sounds
+        FROM beside JOIN sounds USING (name) GROUP BY node
         """
     )

@@ -58,7 +58,7 @@ def find_changed_classes(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def classify(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``name_counts`` and ``node_rare_<column>`` of the derived nodes: what was kept, but for the turns."""
+    """Create ``name_counts`` and ``node_common_<column>`` of the derived nodes: what was kept, but for the turns."""
     connection.execute(
         """
         CREATE OR REPLACE TABLE name_counts AS
@@ -71,7 +71,7 @@ def classify(connection: duckdb.DuckDBPyConnection) -> None:
     for column, _ in _RARE:
         connection.execute(
             f"""
-            CREATE OR REPLACE TABLE node_rare_{column} AS
+            CREATE OR REPLACE TABLE node_common_{column} AS
             WITH items AS (SELECT node, unnest({column}) AS item FROM profiles),
             known AS (
                 SELECT item, bool_or(list_contains(rare, item)) AS is_rare
@@ -79,9 +79,9 @@ def classify(connection: duckdb.DuckDBPyConnection) -> None:
                       FROM derived_before)
                 GROUP BY item
             )
-            SELECT node, list_sort(list(item)) AS rare_{column}
+            SELECT node, list(item) AS common_{column}
             FROM items LEFT JOIN {column}_turns AS t USING (item) LEFT JOIN known AS k USING (item)
-            WHERE coalesce(t.is_rare, k.is_rare)
+            WHERE NOT coalesce(t.is_rare, k.is_rare)
             GROUP BY node
             """
         )

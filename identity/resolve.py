@@ -110,6 +110,9 @@ class _Run:
     def anew(self, standing: kept.Standing) -> ResolveResult:
         """Work everything out, and keep it."""
         connection = self.connection
+        # The engine puts tables in memory in order, too, at every so many bytes; these do not live long enough for it.
+        connection.execute("SET checkpoint_threshold = '1TB'")
+        kept.write_fast(connection)
         self.total = read_mentions(connection, "work")
         self.clock.done()
         prepare(connection)
@@ -201,8 +204,8 @@ class _Run:
 # What a full run makes on the way to its nodes: gigabytes that nothing reads any more.
 _USED_ONCE = (
     "names_said", "weighed", "name_claims", "number_owners", "doubtful", "owner_beside", "owner_companions",
-    "said_often", "told", "sizes", "profiles", "placed_names", "company", "kin_lists", "name_counts",
-    "node_rare_phones", "node_rare_addresses",
+    "said_often", "uneven", "told", "sizes", "placed_names", "company", "kin_lists", "name_counts",
+    "node_common_phones", "node_common_addresses",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import duckdb
 from identity import thresholds
 from identity.comparisons import COMPARED_COLUMNS, COMPARISONS
 from identity.model import Parameters, splink_settings
+from warehouse.digest import text_digest
 
 # What of a node follows from the rest of its row: not kept.
 DERIVED_LISTS = """
@@ -17,27 +18,41 @@ DERIVED_LISTS = """
 
 
 def create_comparable_nodes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Add to ``nodes`` what blocking and comparing need: numbers, claims, rarity of name and phone and address."""
+    """Create ``nodes``: described nodes with what blocking and comparing need, numbers, claims, and how rare name,
+    phones and addresses are."""
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE name_counts AS
         SELECT name, {name_class("count(*)")} AS name_count FROM profiles WHERE kind = 'anchor' GROUP BY name;
-        {_rare("phones", thresholds.RARE_PHONE_NODES)}
-        {_rare("addresses", thresholds.RARE_ADDRESS_NODES)}
-        CREATE OR REPLACE TABLE nodes AS {comparable_nodes()}
+        {_common("phones", thresholds.RARE_PHONE_NODES)}
+        {_common("addresses", thresholds.RARE_ADDRESS_NODES)}
+        CREATE OR REPLACE TABLE node_rows AS {counted_nodes()};
+        CREATE OR REPLACE VIEW nodes AS {comparable_nodes("node_rows")}
         """
     )
 
 
-def comparable_nodes() -> str:
-    """SQL: a row of ``nodes`` for every described node, by ``name_counts`` and ``node_rare_<column>``."""
+def counted_nodes() -> str:
+    """SQL: every described node with how common its name, phones and addresses are, by ``name_counts`` and
+    ``node_common_<column>``."""
     return f"""
         SELECT d.*, coalesce(name_count, {name_class("0")}) AS name_count,
-               coalesce(rare_phones, []) AS rare_phones, coalesce(rare_addresses, []) AS rare_addresses,
-               {DERIVED_LISTS}
+               coalesce(common_phones, []) AS common_phones, coalesce(common_addresses, []) AS common_addresses
         FROM described_nodes AS d LEFT JOIN name_counts USING (name)
-        LEFT JOIN node_rare_phones USING (node) LEFT JOIN node_rare_addresses USING (node)
+        LEFT JOIN node_common_phones USING (node) LEFT JOIN node_common_addresses USING (node)
     """
+
+
+def comparable_nodes(counted: str) -> str:
+    """SQL: a row of ``nodes`` for every row of relation ``counted``, with all that follows from it."""
+    rare = ", ".join(f"{_without(column, f'common_{column}')} AS rare_{column}" for column in ("phones", "addresses"))
+    return f"SELECT * EXCLUDE (common_phones, common_addresses), {rare}, {DERIVED_LISTS} FROM {counted}"
+
+
+def _without(items: str, others: str) -> str:
+    """SQL: a list of different things without the others, which are some of them."""
+    return f"""CASE WHEN len({others}) = 0 THEN {items} WHEN len({others}) = len({items}) THEN []
+        ELSE list_filter({items}, lambda item: NOT list_contains({others}, item)) END"""
 
 
 def name_class(count: str) -> str:
@@ -48,13 +63,16 @@ def name_class(count: str) -> str:
     return f"CASE {steps} ELSE {thresholds.COMMON_NAME_ANCHORS + 1} END"
 
 
-def _rare(column: str, limit: int) -> str:
-    """SQL: table ``node_rare_<column>``, of each node the items that at most ``limit`` nodes carry."""
+def _common(column: str, limit: int) -> str:
+    """SQL: table ``node_common_<column>``, of each node the items that more than ``limit`` nodes carry."""
     return f"""
-        CREATE OR REPLACE TABLE node_rare_{column} AS
-        WITH items AS MATERIALIZED (SELECT node, unnest({column}) AS item FROM profiles WHERE len({column}) > 0)
-        SELECT node, list_sort(list(item)) AS rare_{column}
-        FROM items SEMI JOIN (SELECT item FROM items GROUP BY item HAVING count(*) <= {limit}) USING (item)
+        CREATE OR REPLACE TABLE node_common_{column} AS
+        WITH items AS MATERIALIZED (
+            SELECT node, item, {text_digest("item")} AS number
+            FROM (SELECT node, unnest({column}) AS item FROM profiles WHERE len({column}) > 0)
+        )
+        SELECT node, list(item) AS common_{column}
+        FROM items SEMI JOIN (SELECT number FROM items GROUP BY number HAVING count(*) > {limit}) USING (number)
         GROUP BY node;
     """
 
