@@ -120,6 +120,21 @@ paid_under as (
 
 ),
 
+-- One row per suspicion, name and number already; grouped all the same, so that the engine asks who is suspected before it
+-- looks for equal names: there are millions of pairs of namesakes.
+suspected as (
+
+    select
+        suspects.other_citizen_id, numbered.citizen_id, numbered.name, numbered.id_no,
+        min(numbered.said_on) as said_on,
+        max(numbered.record_count) as record_count,
+        {{ gathered_evidence('numbered.evidence') }} as evidence
+    from suspects
+    inner join numbered on suspects.citizen_id = numbered.citizen_id
+    group by suspects.other_citizen_id, numbered.citizen_id, numbered.name, numbered.id_no
+
+),
+
 pairs as (
 
     select
@@ -127,9 +142,8 @@ pairs as (
         least(coalesce(a.said_on, {{ as_of() }}), coalesce(b.said_on, {{ as_of() }})) as said_on,
         {{ joined_evidence('a.evidence', 'b.evidence') }} as evidence,
         true as is_certain
-    from suspects
-    inner join numbered as a on suspects.citizen_id = a.citizen_id
-    inner join numbered as b on suspects.other_citizen_id = b.citizen_id and a.name = b.name and a.id_no <> b.id_no
+    from suspected as a
+    inner join numbered as b on a.other_citizen_id = b.citizen_id and a.name = b.name and a.id_no <> b.id_no
     where not {{ is_lost_tail('a.id_no', 'b.id_no') }}
         and a.record_count >= {{ parameter('several_records') }}
         and b.record_count >= {{ parameter('several_records') }}

@@ -46,21 +46,21 @@ folded as (
 
 ),
 
+-- What is asked of a citizen is gathered first, so that the wide rows meet one narrow table.
 voices as (
 
-    select citizen_id, count(*) as way_count
-    from folded
-    group by citizen_id
+    select ways.citizen_id, ways.way_count, c.id_no
+    from (select citizen_id, count(*) as way_count from folded group by citizen_id) as ways
+    inner join {{ source('identity', 'citizens') }} as c on ways.citizen_id = c.citizen_id
 
 )
 
 select
     f.*,
-    f.id_no = c.id_no as has_own_number,
+    f.id_no = v.id_no as has_own_number,
     v.way_count = 1
         and coalesce({{ element_count('f.phones') }}, 0) <= 1
         and coalesce({{ date_text('f.birth_date', 'f.birth_date_precision') }} = {{ birth_text_in('f.id_no') }}, true)
         and coalesce(f.sex = {{ sex_in('f.id_no') }}, true) as is_of_one_voice
 from folded as f
 inner join voices as v on f.citizen_id = v.citizen_id
-inner join {{ source('identity', 'citizens') }} as c on f.citizen_id = c.citizen_id
