@@ -19,7 +19,7 @@ from identity.kept import KEPT_NODES, SCORED_ROWS
 from identity.links import without_joined
 from identity.lives import create_lives
 from identity.model import Parameters
-from identity.nodes import create_described_nodes, describe_nodes, find_kin
+from identity.nodes import describe_nodes, find_kin
 
 # What of a node neither blocking, comparing nor clustering reads.
 _UNREAD = ("mention_count",)
@@ -54,7 +54,6 @@ def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         ANTI JOIN touched_nodes USING (node) ANTI JOIN beside_changed USING (node)
         """
     )
-    create_described_nodes(connection)
     rarity.classify(connection)
     connection.execute(f"CREATE OR REPLACE TABLE nodes AS {score.comparable_nodes(f'({score.counted_nodes()})')}")
     read = f"* EXCLUDE ({', '.join(_UNREAD)})"

@@ -7,7 +7,6 @@ import duckdb
 from identity import thresholds
 from identity.content_id import content_id
 from identity.decisions import create_decided_pairs, separate_decided
-from identity.han import UNREADABLE
 from warehouse.digest import text_digest
 
 # What a node's mentions say, each value once: the profile's column and the mention's value.
@@ -52,7 +51,7 @@ _NOT_OWNED = "NOT starts_with(reason, 'id')"
 
 
 def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Collapse the mentions and create the views ``profiles`` and ``described_nodes``, one row per node."""
+    """Collapse the mentions and create the view ``profiles``, one row per node, and ``kin_lists``."""
     create_node_members(connection)
     number_nodes(connection)
     create_decided_pairs(connection)
@@ -74,7 +73,6 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         """
     )
     find_kin(connection)
-    create_described_nodes(connection)
 
 
 def create_node_members(connection: duckdb.DuckDBPyConnection) -> None:
@@ -127,26 +125,6 @@ def number_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         FROM node_members GROUP BY node;
         CREATE OR REPLACE TABLE node_of AS
         SELECT mention, node, node_numbers.kind, is_withdrawn, reason FROM node_members JOIN node_numbers USING (node)
-        """
-    )
-
-
-def create_described_nodes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the view ``described_nodes``: profiles with sounds, kin, and what a node is to clustering."""
-    connection.execute(
-        f"""
-        CREATE OR REPLACE VIEW described_nodes AS
-        SELECT
-            p.* REPLACE (coalesce(p.sounds, [s.sound]) AS sounds), s.sound, s.surname_sound, s.surname,
-            s.given, s.sound_number, s.surname_number,
-            coalesce(k.kin, []) AS kin, coalesce(k.kin_sounds, []) AS kin_sounds,
-            CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END AS number,
-            kind IN ('anchor', 'conflict', 'document')
-                OR (kind = 'residual' AND length(p.name) >= 2 AND NOT is_polite(p.name)
-                    AND NOT regexp_matches(p.name, '[{UNREADABLE}]')
-                    AND (len(birth_days) > 0 OR (len(households) > 0 OR len(accounts) > 0)
-                                                AND mention_count >= {thresholds.FOUNDING_RECORDS})) AS is_founder
-        FROM profiles AS p JOIN sounds AS s USING (name) LEFT JOIN kin_lists AS k USING (node)
         """
     )
 
@@ -269,12 +247,20 @@ def find_kin(connection: duckdb.DuckDBPyConnection) -> None:
             HAVING count(*) BETWEEN 2 AND {thresholds.KIN_GROUP_LIMIT}
         ) USING (company);
         CREATE OR REPLACE TABLE kin_lists AS
-        WITH beside AS (
-            SELECT DISTINCT a.node, b.node AS kin, b.kind, b.name
-            FROM company AS a JOIN company AS b ON a.company = b.company AND a.node <> b.node AND a.name <> b.name
+        WITH named AS MATERIALIZED (
+            SELECT company, node, CASE WHEN kind = 'anchor' THEN node END AS anchor, name, sound
+            FROM company JOIN sounds USING (name)
+        ),
+        beside AS (
+            SELECT a.node, b.anchor, b.sound
+            FROM named AS a JOIN named AS b ON a.company = b.company AND a.node <> b.node AND a.name <> b.name
         )
-        SELECT node, list_sort(list_distinct(list(kin) FILTER (kind = 'anchor'))) AS kin,
-               list_sort(list_distinct(list(sound))) AS kin_sounds
-        FROM beside JOIN sounds USING (name) GROUP BY node
+        -- Most have one companion.
+        SELECT node,
+               CASE WHEN count(*) > 1 THEN list_sort(list_distinct(list(anchor) FILTER (anchor IS NOT NULL)))
+                    WHEN count(anchor) = 1 THEN [any_value(anchor)] END AS kin,
+               CASE WHEN count(*) > 1 THEN list_sort(list_distinct(list(sound))) ELSE [any_value(sound)] END
+               AS kin_sounds
+        FROM beside GROUP BY node
         """
     )

@@ -6,6 +6,7 @@ import duckdb
 
 from identity import thresholds
 from identity.comparisons import COMPARED_COLUMNS, COMPARISONS
+from identity.han import UNREADABLE
 from identity.model import Parameters, splink_settings
 from warehouse.digest import text_digest
 
@@ -18,8 +19,9 @@ DERIVED_LISTS = """
 
 
 def create_comparable_nodes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``nodes``: described nodes with what blocking and comparing need, numbers, claims, and how rare name,
-    phones and addresses are."""
+    """Create ``nodes``: profiles with their sounds and kin, and what blocking, comparing and clustering need of them:
+    numbers, claims, and how rare name, phones and addresses are.
+    """
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE name_counts AS
@@ -33,13 +35,27 @@ def create_comparable_nodes(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def counted_nodes() -> str:
-    """SQL: every described node with how common its name, phones and addresses are, by ``name_counts`` and
-    ``node_common_<column>``."""
+    """SQL: every node of ``profiles`` with its sounds and kin, what it is to clustering, and how common its name, its
+    phones and addresses are: by ``sounds``, ``kin_lists``, ``name_counts`` and ``node_common_<column>``.
+
+    What is joined is put together first: a profile is a wide row, and every join that it goes through takes its time.
+    """
     return f"""
-        SELECT d.*, coalesce(name_count, {name_class("0")}) AS name_count,
-               coalesce(common_phones, []) AS common_phones, coalesce(common_addresses, []) AS common_addresses
-        FROM described_nodes AS d LEFT JOIN name_counts USING (name)
-        LEFT JOIN node_common_phones USING (node) LEFT JOIN node_common_addresses USING (node)
+        SELECT
+            p.* REPLACE (coalesce(p.sounds, [s.sound]) AS sounds), s.* EXCLUDE (name, name_count),
+            coalesce(k.kin, []) AS kin, coalesce(k.kin_sounds, []) AS kin_sounds,
+            CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END AS number,
+            CASE WHEN kind IN ('anchor', 'conflict', 'document') THEN true WHEN kind = 'residual' THEN
+                length(p.name) >= 2 AND NOT is_polite(p.name) AND NOT regexp_matches(p.name, '[{UNREADABLE}]')
+                AND (len(birth_days) > 0 OR (len(households) > 0 OR len(accounts) > 0)
+                                            AND mention_count >= {thresholds.FOUNDING_RECORDS})
+                ELSE false END AS is_founder,
+            coalesce(s.name_count, {name_class("0")}) AS name_count,
+            coalesce(k.common_phones, []) AS common_phones, coalesce(k.common_addresses, []) AS common_addresses
+        FROM profiles AS p JOIN (FROM sounds LEFT JOIN name_counts USING (name)) AS s USING (name)
+        LEFT JOIN (
+            FROM kin_lists FULL JOIN node_common_phones USING (node) FULL JOIN node_common_addresses USING (node)
+        ) AS k USING (node)
     """
 
 
