@@ -11,6 +11,13 @@ import duckdb
 
 from identity import thresholds
 
+# Every reason of ``number_links``, and the one that a person's decision gives.
+REASONS = (
+    *thresholds.NUMBER_WEIGHTS, "disowned:birth_and_sex", "disowned:owner_on_record", "disowned:kin_of_owner",
+    "conflict:placeholder", "conflict:two_owners", "conflict:no_owner", "conflict:no_name", "conflict:name_and_birth",
+    "conflict:name", "conflict:decision",
+)  # fmt: skip
+
 # Two full days that a keyboard or the lunar calendar explains: one digit, day and month swapped, two months.
 BIRTH_MACROS = f"""
 CREATE OR REPLACE MACRO is_near_day(a, b) AS

@@ -15,7 +15,8 @@ from identity.citizen_id import print_of
 from identity.cluster import Partition
 from identity.clustering import cluster_nodes, create_edges
 from identity.constraints import create_cannot_links
-from identity.kept import KEPT_NODES, SCORED_ROWS
+from identity.content_id import content_id
+from identity.kept import NODE_COLUMNS, NODE_ROWS, SCORED_ROWS, kept_nodes
 from identity.links import without_joined
 from identity.lives import create_lives
 from identity.model import Parameters
@@ -36,15 +37,17 @@ def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CREATE OR REPLACE TABLE profiles AS FROM profile_rows")
     find_kin(connection)
     rarity.find_changed_classes(connection)
-    columns = ", ".join(row[0] for row in connection.execute("DESCRIBE profiles").fetchall())
+    columns = ", ".join(row[0] for row in connection.execute("DESCRIBE profiles").fetchall() if row[0] in NODE_COLUMNS)
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE derived AS
         SELECT node FROM touched_nodes UNION SELECT node FROM beside_changed UNION SELECT node FROM reclassed;
         CREATE OR REPLACE TEMP TABLE derived_before AS
-        SELECT * FROM {KEPT_NODES} SEMI JOIN derived USING (node);
+        SELECT * FROM kept.node SEMI JOIN derived USING (node);
         -- Of whose members nobody changed the profile stands.
-        INSERT INTO profiles BY NAME SELECT {columns} FROM derived_before ANTI JOIN touched_nodes USING (node);
+        INSERT INTO profiles BY NAME
+        SELECT {columns}, {content_id("first_key")} AS first_mention
+        FROM derived_before ANTI JOIN touched_nodes USING (node);
         INSERT INTO sounds BY NAME
         SELECT * FROM kept.sound SEMI JOIN profiles USING (name) ANTI JOIN sounds USING (name);
         DELETE FROM kin_lists
@@ -56,15 +59,14 @@ def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     )
     rarity.classify(connection)
     connection.execute(f"CREATE OR REPLACE TABLE nodes AS {score.comparable_nodes(f'({score.counted_nodes()})')}")
-    read = f"* EXCLUDE ({', '.join(_UNREAD)})"
+    before, now = (
+        f"({', '.join(f'{row}.{column}' for column in NODE_COLUMNS if column not in _UNREAD)})" for row in ("b", "n")
+    )
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE dirty AS
-        SELECT DISTINCT node FROM (
-            (SELECT {read} FROM nodes EXCEPT SELECT {read} FROM derived_before)
-            UNION ALL
-            (SELECT {read} FROM derived_before EXCEPT SELECT {read} FROM nodes)
-        )
+        SELECT node FROM derived_before AS b FULL JOIN ({NODE_ROWS}) AS n USING (node)
+        WHERE {before} IS DISTINCT FROM {now}
         """
     )
 
@@ -139,7 +141,7 @@ def bring_nodes(connection: duckdb.DuckDBPyConnection, asked: str, columns: str 
         f"""
         CREATE OR REPLACE TEMP TABLE brought AS
         FROM ({asked}) ANTI JOIN derived USING (node) ANTI JOIN nodes USING (node);
-        INSERT INTO nodes BY NAME SELECT {columns} FROM {KEPT_NODES} SEMI JOIN brought USING (node)
+        INSERT INTO nodes BY NAME SELECT {columns} FROM ({kept_nodes("brought")})
         """
     )
 

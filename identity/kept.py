@@ -16,21 +16,32 @@ from pathlib import Path
 
 import duckdb
 
-from identity import blocking, comparisons, score
+from identity import blocking, claims, comparisons, nodes, score
+from identity.content_id import content_id
 from identity.model import Parameters
 from warehouse import digest
 
 KEPT_FILE = "kept.duckdb"
 
-# The nodes that were kept, with what follows from the rest of a row.
-KEPT_NODES = f"(SELECT *, {score.DERIVED_LISTS} FROM kept.node)"
+# What takes few values is kept in a byte: the engine reads whole blocks, and half of what it read were such words.
+_KIND, _REASON, _SEX = (
+    f"ENUM({', '.join(f'{chr(39)}{word}{chr(39)}' for word in words)})"
+    for words in (nodes.KINDS, claims.REASONS, ("male", "female"))
+)
 # One row per mention: what tells whether it changed, whom it stands beside, and where it was put.
-MENTION_ROWS = """
+MENTION_ROWS = f"""
     SELECT m.mention, m.row_hash, m.anchor AS number, m.record, m.household, m.name, m.is_withdrawn,
-           l.reason AS claim, p.kind, o.kind AS node_kind, o.reason, o.node
-    FROM mentions AS m LEFT JOIN number_links AS l USING (mention)
-    LEFT JOIN node_members AS p USING (mention) LEFT JOIN node_of AS o USING (mention)
+           l.reason::{_REASON} AS claim, o.said_kind::{_KIND} AS kind, o.kind::{_KIND} AS node_kind,
+           o.reason::{_REASON} AS reason, o.node
+    FROM mentions AS m LEFT JOIN number_links AS l USING (mention) LEFT JOIN node_of AS o USING (mention)
 """
+# What of a node is kept: the rest follows from it, and from the sound of its name. Most phones and addresses are rare.
+NODE_COLUMNS = (
+    "node", "kind", "mention_count", "first_key", "own_number", "names", "sounds", "damaged", "birth_years",
+    "certificates", "documents", "addresses", "accounts", "households", "birth_days", "sex", "phones", "districts",
+    "name", "kin", "kin_sounds", "is_founder", "name_count", "common_phones", "common_addresses",
+)  # fmt: skip
+_COUNTED = ("phones", "addresses")
 _MEASURES = ", ".join(f"gamma_{c.name}, weight_{c.name}" for c in comparisons.COMPARISONS)
 SCORED_ROWS = f"""
     SELECT left_node, right_node, l.first_key AS mention_key_l, r.first_key AS mention_key_r, match_weight, rules,
@@ -43,7 +54,39 @@ LINK_ROWS = """
     SELECT mention, mention_key, cluster, citizen, origin, link_method, match_weight, is_certain, reason
     FROM links LEFT JOIN origins USING (mention)
 """
+_NODE_CLUSTER = "node, cluster, match_weight, is_decided"
 DECIDED_ROWS = "SELECT DISTINCT unnest([mention_l, mention_r]) AS mention FROM decisions"
+
+
+def _node_rows() -> str:
+    told = {"kind": f"kind::{_KIND} AS kind", "sex": f"sex::{_SEX} AS sex"} | {
+        f"common_{column}": f"{_without(column, f'rare_{column}')} AS common_{column}" for column in _COUNTED
+    }
+    return f"SELECT {', '.join(told.get(column, column) for column in NODE_COLUMNS)} FROM nodes"
+
+
+def _without(items: str, others: str) -> str:
+    """SQL: a list of different things without the others, which are some of them."""
+    return f"""CASE WHEN len({others}) = 0 THEN {items} WHEN len({others}) = len({items}) THEN []
+        ELSE list_filter({items}, lambda item: NOT list_contains({others}, item)) END"""
+
+
+# Rows of table ``nodes`` as they are kept.
+NODE_ROWS = _node_rows()
+
+
+def kept_nodes(keys: str) -> str:
+    """SQL: the kept nodes of relation ``keys`` (node), with all that follows from what is kept."""
+    rare = ", ".join(f"{_without(column, f'common_{column}')} AS rare_{column}" for column in _COUNTED)
+    return f"""
+        WITH found AS MATERIALIZED (SELECT * FROM kept.node SEMI JOIN {keys} USING (node)),
+        named AS (
+            SELECT f.*, CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END AS number,
+                   {content_id("first_key")} AS first_mention, {rare}, s.* EXCLUDE (name)
+            FROM found AS f JOIN kept.sound AS s USING (name)
+        )
+        SELECT * EXCLUDE (common_phones, common_addresses), {score.DERIVED_LISTS} FROM named
+    """
 
 
 @dataclass(frozen=True)
@@ -104,10 +147,10 @@ def keep_all(connection: duckdb.DuckDBPyConnection, standing: Standing, token: s
         f"""
         BEGIN;
         CREATE TABLE kept.mention AS {MENTION_ROWS};
-        CREATE TABLE kept.node AS SELECT * EXCLUDE (numbers, claims) FROM nodes;
+        CREATE TABLE kept.node AS {NODE_ROWS};
         CREATE TABLE kept.scored AS {SCORED_ROWS};
         CREATE TABLE kept.edge AS FROM edges;
-        CREATE TABLE kept.node_cluster AS FROM node_clusters;
+        CREATE TABLE kept.node_cluster AS SELECT {_NODE_CLUSTER} FROM node_clusters;
         CREATE TABLE kept.link AS {LINK_ROWS};
         CREATE TABLE kept.citizen AS FROM citizens;
         CREATE TABLE kept.review AS FROM review;
@@ -141,7 +184,7 @@ def keep_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
         DELETE FROM kept.mention WHERE mention IN (FROM mentions_replaced);
         INSERT INTO kept.mention BY NAME FROM placed;
         DELETE FROM kept.node WHERE node IN (FROM derived);
-        INSERT INTO kept.node BY NAME SELECT * EXCLUDE (numbers, claims) FROM nodes SEMI JOIN derived USING (node);
+        INSERT INTO kept.node BY NAME SELECT * FROM ({NODE_ROWS}) SEMI JOIN derived USING (node);
         DELETE FROM kept.block WHERE rowid IN (SELECT place FROM blocks_left);
         INSERT INTO kept.block BY NAME FROM blocks_new;
         DELETE FROM kept.scored WHERE left_node IN (FROM repaired) OR right_node IN (FROM repaired);
@@ -149,7 +192,7 @@ def keep_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
         DELETE FROM kept.edge WHERE left_node IN (FROM repaired) OR right_node IN (FROM repaired);
         INSERT INTO kept.edge BY NAME FROM edges_new;
         DELETE FROM kept.node_cluster WHERE node IN {affected};
-        INSERT INTO kept.node_cluster BY NAME SELECT * FROM node_clusters WHERE node IN {affected};
+        INSERT INTO kept.node_cluster BY NAME SELECT {_NODE_CLUSTER} FROM node_clusters WHERE node IN {affected};
         DELETE FROM kept.link WHERE mention IN (FROM links_replaced);
         INSERT INTO kept.link BY NAME SELECT * FROM ({LINK_ROWS}) SEMI JOIN relinked USING (mention);
         DELETE FROM kept.citizen WHERE cluster IN {affected};

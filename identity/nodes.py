@@ -9,6 +9,9 @@ from identity.content_id import content_id
 from identity.decisions import create_decided_pairs, separate_decided
 from warehouse.digest import text_digest
 
+# What holds the mentions of a node together; ``create_node_members`` says how.
+KINDS = ("anchor", "conflict", "document", "residual", "withdrawn")
+
 # What a node's mentions say, each value once: the profile's column and the mention's value.
 _GATHERED = {
     "names": "name", "sounds": "sound", "damaged": "damaged_id_no",
@@ -116,7 +119,10 @@ def create_node_members(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def number_nodes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``node_numbers`` (node, kind) and ``node_of`` (one row per member) from ``node_members``."""
+    """Create ``node_numbers`` (node, kind) and ``node_of`` (one row per member) from ``node_members``.
+
+    A member's own kind is ``said_kind``: it may found what all void records together do not.
+    """
     # A node whose mentions are all withdrawn founds nothing, whatever number they carry.
     connection.execute(
         """
@@ -124,7 +130,8 @@ def number_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT node, CASE WHEN bool_and(is_withdrawn) THEN 'withdrawn' ELSE any_value(kind) END AS kind
         FROM node_members GROUP BY node;
         CREATE OR REPLACE TABLE node_of AS
-        SELECT mention, node, node_numbers.kind, is_withdrawn, reason FROM node_members JOIN node_numbers USING (node)
+        SELECT mention, node, node_numbers.kind, is_withdrawn, reason, node_members.kind AS said_kind
+        FROM node_members JOIN node_numbers USING (node)
         """
     )
 

@@ -74,9 +74,8 @@ def classify(connection: duckdb.DuckDBPyConnection) -> None:
             CREATE OR REPLACE TABLE node_common_{column} AS
             WITH items AS (SELECT node, unnest({column}) AS item FROM profiles),
             known AS (
-                SELECT item, bool_or(list_contains(rare, item)) AS is_rare
-                FROM (SELECT unnest({column}) AS item, rare_{column} AS rare
-                      FROM derived_before)
+                SELECT item, NOT bool_or(list_contains(common, item)) AS is_rare
+                FROM (SELECT unnest({column}) AS item, common_{column} AS common FROM derived_before)
                 GROUP BY item
             )
             SELECT node, list(item) AS common_{column}
