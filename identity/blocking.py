@@ -67,13 +67,11 @@ def create_blocks(connection: duckdb.DuckDBPyConnection, relation: str, table: s
 
     A block is of one rule: the rule is part of its digest.
     """
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {table} (rule UTINYINT, block UBIGINT, node BIGINT, asks BOOLEAN)"
+    rows = " UNION ALL ".join(
+        f"SELECT {place}::UTINYINT AS rule, block, node, kind <> 'anchor' AS asks FROM ({keyed_nodes(relation, rule)})"
+        for place, rule in enumerate(RULES)
     )
-    for place, rule in enumerate(RULES):
-        connection.execute(
-            f"INSERT INTO {table} SELECT {place}, block, node, kind <> 'anchor' FROM ({keyed_nodes(relation, rule)})"
-        )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {rows}")
 
 
 def limit_of_rule() -> str:

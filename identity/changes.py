@@ -12,7 +12,7 @@ from identity import claims, comparisons, han
 from identity.decisions import create_decided_pairs
 from identity.kept import MENTION_ROWS
 from identity.mention import MENTIONS, delivered_rows, mention_rows, repeated
-from identity.nodes import create_node_members, number_nodes, stood_beside
+from identity.nodes import create_node_members, likely_nodes, number_nodes, stood_beside
 from identity.sound import create_sounds
 
 # A larger share of changed mentions than this is cheaper to work out anew, unless it is a few.
@@ -64,7 +64,7 @@ def derive_members(connection: duckdb.DuckDBPyConnection) -> None:
     claim did) and ``touched_nodes`` (nodes that lost, gained or changed a member).
     """
     connection.execute(
-        """
+        f"""
         CREATE OR REPLACE TEMP TABLE seen AS
         SELECT mention, number, record, household FROM kept.mention ANTI JOIN gone USING (mention)
         UNION ALL SELECT mention, anchor, record, household FROM mentions;
@@ -89,6 +89,10 @@ def derive_members(connection: duckdb.DuckDBPyConnection) -> None:
         UNION SELECT mention FROM seen WHERE record IN (SELECT record FROM again)
         UNION SELECT mention FROM seen
         WHERE household IN (SELECT household FROM again WHERE household IS NOT NULL)
+        -- Members of the nodes that will be touched, as far as can be told: each fetching reads the whole input.
+        UNION SELECT mention FROM kept.mention WHERE node IN (
+            SELECT node FROM kept.mention WHERE mention IN (SELECT mention FROM again UNION ALL FROM changed)
+            UNION ALL {likely_nodes()})
         """
     )
     load_wanted(connection)
@@ -123,12 +127,13 @@ def load_wanted(connection: duckdb.DuckDBPyConnection) -> None:
     """Add to ``mentions`` the rows of ``wanted`` that are not there yet."""
     rows = delivered_rows(connection, "work", "SEMI JOIN missing USING (mention_key)")
     connection.execute(
-        f"""
+        """
         CREATE OR REPLACE TEMP TABLE missing AS
-        SELECT mention_key FROM kept.link SEMI JOIN (FROM wanted ANTI JOIN mentions USING (mention)) USING (mention);
-        INSERT INTO mentions BY NAME {mention_rows(rows)}
+        SELECT mention_key FROM kept.link SEMI JOIN (FROM wanted ANTI JOIN mentions USING (mention)) USING (mention)
         """
     )
+    if connection.execute("SELECT 1 FROM missing LIMIT 1").fetchall():
+        connection.execute(f"INSERT INTO mentions BY NAME {mention_rows(rows)}")
 
 
 def place_members(connection: duckdb.DuckDBPyConnection) -> None:
@@ -139,10 +144,11 @@ def place_members(connection: duckdb.DuckDBPyConnection) -> None:
     """
     connection.execute(
         """
+        CREATE OR REPLACE TEMP TABLE members_before AS SELECT * FROM kept.mention SEMI JOIN touched_nodes USING (node);
         CREATE OR REPLACE TABLE node_members AS
         SELECT mention, is_withdrawn, kind, reason, node FROM members_now SEMI JOIN touched_nodes USING (node)
         UNION ALL
-        SELECT mention, is_withdrawn, kind, reason, node FROM kept.mention SEMI JOIN touched_nodes USING (node)
+        SELECT mention, is_withdrawn, kind, reason, node FROM members_before
         ANTI JOIN again USING (mention) ANTI JOIN changed USING (mention);
         CREATE OR REPLACE TEMP TABLE wanted AS SELECT mention FROM node_members
         """
@@ -155,7 +161,7 @@ def place_members(connection: duckdb.DuckDBPyConnection) -> None:
         WITH rows_now AS (
             SELECT * FROM members_now SEMI JOIN moved USING (mention)
             UNION ALL
-            SELECT * FROM kept.mention SEMI JOIN node_of USING (mention) ANTI JOIN moved USING (mention)
+            SELECT * FROM members_before SEMI JOIN node_of USING (mention) ANTI JOIN moved USING (mention)
         )
         SELECT r.* REPLACE (CASE WHEN n.node IS NULL THEN r.node_kind ELSE n.kind END AS node_kind)
         FROM rows_now AS r LEFT JOIN node_numbers AS n USING (node);
@@ -178,12 +184,14 @@ def find_changed_company(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT unnest([old_record, old_household, record, household]) AS company FROM moved
         UNION
         SELECT unnest([p.record, p.household]) FROM placed AS p
-        JOIN (SELECT DISTINCT node, node_kind FROM kept.mention SEMI JOIN touched_nodes USING (node)) AS k USING (node)
+        JOIN (SELECT DISTINCT node, node_kind FROM members_before) AS k USING (node)
         WHERE p.node_kind <> k.node_kind;
         DELETE FROM suspects WHERE company IS NULL;
-        CREATE OR REPLACE TEMP TABLE company_before AS
-        {stood_beside(f"(SELECT {_COMPANY} FROM kept.mention WHERE node IS NOT NULL)", "suspects")};
-        CREATE OR REPLACE TEMP TABLE company_now AS {_beside("suspects")};
+        CREATE OR REPLACE TEMP TABLE suspected AS
+        SELECT mention, {_COMPANY} FROM kept.mention
+        WHERE node IS NOT NULL AND (record IN (FROM suspects) OR household IN (FROM suspects));
+        CREATE OR REPLACE TEMP TABLE company_before AS {stood_beside(_by_kind("suspected"), "suspects")};
+        CREATE OR REPLACE TEMP TABLE company_now AS {_beside("suspects", "suspected")};
         CREATE OR REPLACE TEMP TABLE other_company AS
         SELECT DISTINCT company FROM (
             (FROM company_before EXCEPT FROM company_now) UNION ALL (FROM company_now EXCEPT FROM company_before)
@@ -193,7 +201,7 @@ def find_changed_company(connection: duckdb.DuckDBPyConnection) -> None:
         UNION SELECT node FROM company_now SEMI JOIN other_company USING (company);
         CREATE OR REPLACE TEMP TABLE their_companies AS
         SELECT DISTINCT unnest([record, household]) AS company FROM ({
-            mentions_now("record, household", "node", "(FROM touched_nodes UNION FROM beside_changed)")
+            mentions_now("record, household", "(FROM touched_nodes UNION FROM beside_changed)", "node")
         });
         CREATE OR REPLACE TEMP TABLE stood_beside_now AS {_beside("their_companies")};
         CREATE OR REPLACE TEMP VIEW stood_beside AS FROM stood_beside_now
@@ -207,24 +215,29 @@ def find_changed_company(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def mentions_now(columns: str, key: str, keys: str) -> str:
-    """SQL: of the mentions of this run, as they will be kept, those whose ``key`` is in relation ``keys``.
+def mentions_now(columns: str, keys: str, *names: str, among: str = "kept.mention") -> str:
+    """SQL: of the mentions of this run, as they will be kept, those with one of keys ``names`` in relation ``keys``.
 
-    ``keys`` has one column. What is kept is narrowed first: the engine then reads little of it.
+    ``keys`` has one column; ``among`` holds the kept mentions that can be meant. These are narrowed first: the engine
+    then reads little of them.
     """
+    known = " OR ".join(f"{name} IN (FROM {keys})" for name in names)
     return f"""
-        WITH found AS MATERIALIZED (SELECT mention, {columns} FROM kept.mention WHERE {key} IN (FROM {keys}))
+        WITH found AS MATERIALIZED (SELECT mention, {columns} FROM {among} WHERE {known})
         FROM found ANTI JOIN mentions_replaced USING (mention)
-        UNION ALL SELECT mention, {columns} FROM placed WHERE {key} IN (FROM {keys})
+        UNION ALL SELECT mention, {columns} FROM placed WHERE {known}
     """
 
 
-_COMPANY = "record, household, node, node_kind AS kind, name, is_withdrawn"
+_COMPANY = "record, household, node, node_kind, name, is_withdrawn"
 
 
-def _beside(companies: str) -> str:
+def _beside(companies: str, among: str = "kept.mention") -> str:
     """SQL: as ``stood_beside`` of this run, of the records and households of relation ``companies`` only."""
-    found = " UNION ".join(
-        f"FROM ({mentions_now(_COMPANY, company, companies)})" for company in ("record", "household")
-    )
-    return stood_beside(f"(SELECT * FROM ({found}) WHERE node IS NOT NULL)", companies)
+    found = mentions_now(_COMPANY, companies, "record", "household", among=among)
+    return stood_beside(_by_kind(f"({found}) WHERE node IS NOT NULL"), companies)
+
+
+def _by_kind(mentions: str) -> str:
+    """SQL: rows of kept mentions as ``stood_beside`` reads them."""
+    return f"(SELECT * RENAME (node_kind AS kind) FROM {mentions})"

@@ -140,13 +140,15 @@ def new_token() -> str:
 
 def create_prints(connection: duckdb.DuckDBPyConnection) -> None:
     """Create ``prints``: the fingerprints of the name and the number of every row of ``mentions``."""
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE prints AS
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE prints AS {prints('mentions')}")
+
+
+def prints(mentions: str) -> str:
+    """SQL: mention, and the fingerprints of the name and the number, of every row of relation ``mentions``."""
+    return f"""
         SELECT mention, {print_of("coalesce(name, '')")} AS name_print, {print_of("id_no")} AS number_print
-        FROM mentions
-        """
-    )
+        FROM {mentions}
+    """
 
 
 def assign_ids(

@@ -13,20 +13,29 @@ from identity.cluster import Constraints
 from identity.content_id import content_id
 from identity.decisions import LINK, NON_LINK
 
+# Every named mention: its node and its kind, its record and the month's file of its household that it is a member of.
+PARTIES = "(SELECT o.node, o.kind, m.record, m.file FROM node_of AS o JOIN mentions AS m USING (mention))"
+# The node of every mention whose number is not its own, and the node that owns the number.
+MISTAKEN = f"""(
+    SELECT o.node, {content_id("'anchor|' || l.id_no")} AS owner_node
+    FROM number_links AS l JOIN node_of AS o USING (mention) WHERE NOT starts_with(l.reason, 'id')
+)"""
 
-def create_cannot_links(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``cannot_links``: pairs of nodes (left_node < right_node) without two numbers, and why."""
+
+def create_cannot_links(
+    connection: duckdb.DuckDBPyConnection, parties: str = PARTIES, mistaken: str = MISTAKEN
+) -> None:
+    """Create ``cannot_links``: pairs of nodes (left_node < right_node) without two numbers, and why.
+
+    ``parties`` and ``mistaken`` are relations with the columns of those that stand for them.
+    """
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE cannot_links AS
         WITH parties AS (
-            SELECT m.record AS company, o.node, o.kind, 'two parties of one record' AS reason
-            FROM node_of AS o JOIN mentions AS m USING (mention)
+            SELECT record AS company, node, kind, 'two parties of one record' AS reason FROM {parties}
             UNION ALL
-            SELECT hash(m.household, m.source_table, m.said_on), o.node, o.kind,
-                   'two members of one household in one month'
-            FROM node_of AS o JOIN mentions AS m USING (mention)
-            WHERE m.role = 'member' AND m.household IS NOT NULL AND m.said_on IS NOT NULL AND NOT m.is_withdrawn
+            SELECT file, node, kind, 'two members of one household in one month' FROM {parties} WHERE file IS NOT NULL
         ),
         -- Two with sound numbers of their own need no rule.
         together AS MATERIALIZED (
@@ -34,10 +43,8 @@ def create_cannot_links(connection: duckdb.DuckDBPyConnection) -> None:
             FROM parties SEMI JOIN (SELECT company FROM parties WHERE kind <> 'anchor') USING (company)
         ),
         mistaken AS (
-            SELECT o.node, n.node AS owner_node, 'the number belongs to another person' AS reason
-            FROM number_links AS l JOIN node_of AS o USING (mention)
-            JOIN node_numbers AS n ON n.node = {content_id("'anchor|' || l.id_no")}
-            WHERE NOT starts_with(l.reason, 'id')
+            SELECT node, owner_node, 'the number belongs to another person' AS reason
+            FROM {mistaken} SEMI JOIN (SELECT node AS owner_node FROM node_numbers) USING (owner_node)
         )
         SELECT least(a.node, b.node) AS left_node, greatest(a.node, b.node) AS right_node, min(a.reason) AS reason
         FROM together AS a JOIN together AS b ON a.company = b.company AND a.node < b.node

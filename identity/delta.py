@@ -11,12 +11,12 @@ import duckdb
 
 from identity import blocking, rarity, score, thresholds
 from identity.changes import load_wanted, mentions_now
-from identity.citizen_id import print_of
+from identity.citizen_id import print_of, prints
 from identity.cluster import Partition
 from identity.clustering import cluster_nodes, create_edges
 from identity.constraints import create_cannot_links
 from identity.content_id import content_id
-from identity.kept import NODE_COLUMNS, NODE_ROWS, SCORED_ROWS, kept_nodes
+from identity.kept import NODE_COLUMNS, NODE_ROWS, NUMBER, SCORED_ROWS, kept_nodes
 from identity.links import without_joined
 from identity.lives import create_lives
 from identity.model import Parameters
@@ -24,8 +24,10 @@ from identity.nodes import describe_nodes, find_kin
 
 # What of a node neither blocking, comparing nor clustering reads.
 _UNREAD = ("mention_count",)
+# What of a mention clustering and links read.
+_OF_MEMBERS = "node, node_kind AS kind, is_withdrawn, reason, claim, number, record, file, name, is_dated"
 # What of a node clustering reads.
-_CLUSTERED_COLUMNS = "node, kind, number, is_founder, birth_days, first_key"
+_CLUSTERED_COLUMNS = f"node, kind, {NUMBER} AS number, is_founder, birth_days, first_key"
 
 
 def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
@@ -75,18 +77,22 @@ def propose_pairs(connection: duckdb.DuckDBPyConnection) -> None:
     """Propose again the pairs of the nodes that changed, and of those in a block that became too common or ceased to be
     (``repaired``).
     """
-    blocking.create_blocks(connection, "(SELECT * FROM nodes SEMI JOIN dirty USING (node))", "blocks_new")
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE blocks_left AS
-        SELECT rowid AS place, block FROM kept.block SEMI JOIN dirty USING (node);
+        CREATE OR REPLACE TEMP TABLE dirty_now AS SELECT * FROM nodes SEMI JOIN dirty USING (node);
+        CREATE OR REPLACE TEMP TABLE dirty_before AS {kept_nodes("dirty", "derived_before")}
+        """
+    )
+    blocking.create_blocks(connection, "dirty_now", "blocks_new")
+    blocking.create_blocks(connection, "dirty_before", "blocks_left")
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE blocks_met AS
+        SELECT * FROM kept.block SEMI JOIN (FROM blocks_new UNION ALL FROM blocks_left) USING (block);
         CREATE OR REPLACE TEMP TABLE blocks_touched AS
-        SELECT block FROM (SELECT block FROM blocks_new UNION SELECT block FROM blocks_left)
         -- In a block in which nobody asks nothing is proposed.
-        SEMI JOIN (SELECT block FROM blocks_new WHERE asks UNION ALL SELECT block FROM kept.block WHERE asks)
-        USING (block);
-        CREATE OR REPLACE TEMP TABLE blocks_before AS
-        SELECT * FROM kept.block SEMI JOIN blocks_touched USING (block);
+        SELECT block FROM blocks_new WHERE asks UNION SELECT block FROM blocks_met WHERE asks;
+        CREATE OR REPLACE TEMP TABLE blocks_before AS SELECT * FROM blocks_met SEMI JOIN blocks_touched USING (block);
         CREATE OR REPLACE TEMP TABLE turned AS
         WITH sizes AS (
             SELECT rule, block, count(*) FILTER (is_before) AS before, count(*) FILTER (NOT is_before OR stays) AS after
@@ -101,14 +107,14 @@ def propose_pairs(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP TABLE repaired AS SELECT node FROM dirty UNION ALL SELECT node FROM beyond;
         CREATE OR REPLACE TEMP TABLE blocks_beyond AS SELECT * FROM kept.block SEMI JOIN beyond USING (node);
         CREATE OR REPLACE TEMP TABLE blocks_theirs AS FROM blocks_new UNION ALL FROM blocks_beyond;
+        CREATE OR REPLACE TEMP TABLE blocks_met_beyond AS
+        SELECT * FROM kept.block SEMI JOIN (
+            SELECT block FROM blocks_beyond ANTI JOIN blocks_met USING (block)) USING (block);
         CREATE OR REPLACE TEMP TABLE blocks_asked AS
         WITH members AS (
             SELECT * FROM blocks_before ANTI JOIN dirty USING (node)
             UNION ALL
-            SELECT * FROM kept.block SEMI JOIN (
-                SELECT block FROM blocks_beyond ANTI JOIN blocks_touched USING (block)
-                SEMI JOIN (SELECT block FROM kept.block WHERE asks) USING (block)
-            ) USING (block)
+            SELECT * FROM blocks_met_beyond SEMI JOIN (SELECT block FROM blocks_met_beyond WHERE asks) USING (block)
             UNION ALL SELECT * FROM blocks_new SEMI JOIN blocks_touched USING (block)
         )
         SELECT * FROM members QUALIFY count(*) OVER (PARTITION BY block) <= {blocking.limit_of_rule()}
@@ -135,13 +141,17 @@ def score_changed(connection: duckdb.DuckDBPyConnection, parameters: Parameters)
     )
 
 
-def bring_nodes(connection: duckdb.DuckDBPyConnection, asked: str, columns: str = "*") -> None:
-    """Add to ``nodes`` the kept rows of the nodes of query ``asked`` that were not derived again."""
+def bring_nodes(connection: duckdb.DuckDBPyConnection, asked: str, row: str | None = None) -> None:
+    """Add to ``nodes`` the kept rows of the nodes of query ``asked`` that were not derived again.
+
+    ``row`` says what of a kept row is brought; all of it, and what follows from it, unless told.
+    """
+    rows = kept_nodes("brought") if row is None else f"SELECT {row} FROM kept.node SEMI JOIN brought USING (node)"
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE brought AS
         FROM ({asked}) ANTI JOIN derived USING (node) ANTI JOIN nodes USING (node);
-        INSERT INTO nodes BY NAME SELECT {columns} FROM ({kept_nodes("brought")})
+        INSERT INTO nodes BY NAME {rows}
         """
     )
 
@@ -193,22 +203,14 @@ def cluster_affected(connection: duckdb.DuckDBPyConnection) -> Partition:
           AND (left_node IN (SELECT node FROM affected) OR right_node IN (SELECT node FROM affected))
         UNION SELECT node FROM affected;
         CREATE OR REPLACE TEMP TABLE members_around AS
-        {mentions_now("node, node_kind AS kind, is_withdrawn, reason, claim", "node", "around")};
+        {mentions_now(_OF_MEMBERS, "around", "node")};
         CREATE OR REPLACE TABLE node_of AS SELECT mention, node, kind, is_withdrawn, reason FROM members_around;
-        CREATE OR REPLACE TABLE node_numbers AS SELECT DISTINCT node, kind FROM node_of;
-        CREATE OR REPLACE TEMP TABLE wanted AS SELECT mention FROM node_of
+        CREATE OR REPLACE TABLE node_numbers AS SELECT DISTINCT node, kind FROM node_of
         """
     )
-    load_wanted(connection)
     bring_nodes(connection, "SELECT node FROM around", _CLUSTERED_COLUMNS)
-    connection.execute(
-        """
-        CREATE OR REPLACE TABLE number_links AS
-        SELECT mention, id_no, claim AS reason
-        FROM members_around JOIN (SELECT mention, id_no FROM mentions) USING (mention) WHERE claim IS NOT NULL
-        """
-    )
-    create_cannot_links(connection)
+    mistaken = "(SELECT node, number AS owner_node FROM members_around WHERE NOT starts_with(claim, 'id'))"
+    create_cannot_links(connection, "members_around", mistaken)
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE lives AS SELECT * FROM lives_now SEMI JOIN affected USING (node);
@@ -227,22 +229,28 @@ def find_contested(connection: duckdb.DuckDBPyConnection) -> None:
     """
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE claimed AS
+        CREATE OR REPLACE TEMP TABLE claimed_anew AS
         SELECT sequence AS citizen FROM ledger.citizen SEMI JOIN (
             SELECT {print_of("number")} AS number_print FROM nodes SEMI JOIN dirty USING (node)
         ) USING (number_print)
+        -- Who comes back claims what it had when it left.
+        UNION SELECT unnest([citizen, origin]) FROM ledger.member SEMI JOIN changed USING (mention);
+        CREATE OR REPLACE TEMP TABLE origins_before AS
+        SELECT DISTINCT cluster, origin AS citizen FROM kept.link WHERE origin IS NOT NULL;
+        CREATE OR REPLACE TEMP VIEW claims_before AS
+        SELECT cluster, citizen FROM kept.citizen UNION ALL FROM origins_before
         """
     )
     grown = True
     while grown:
         connection.execute(
             """
-            INSERT INTO claimed
-            SELECT unnest([citizen, origin]) FROM kept.link SEMI JOIN
-                (SELECT mention FROM kept.mention SEMI JOIN affected USING (node)) USING (mention);
+            CREATE OR REPLACE TEMP TABLE claimed AS
+            SELECT citizen FROM claims_before SEMI JOIN (
+                SELECT cluster FROM kept.node_cluster SEMI JOIN affected USING (node)) USING (cluster)
+            UNION FROM claimed_anew;
             CREATE OR REPLACE TEMP TABLE claiming AS
-            SELECT DISTINCT cluster FROM kept.link
-            WHERE citizen IN (SELECT citizen FROM claimed) OR origin IN (SELECT citizen FROM claimed)
+            SELECT cluster FROM claims_before SEMI JOIN claimed USING (citizen)
             UNION
             SELECT cluster FROM kept.citizen SEMI JOIN (
                 SELECT number_print FROM ledger.citizen WHERE sequence IN (SELECT citizen FROM claimed))
@@ -260,17 +268,43 @@ def find_contested(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def relink(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``relinked`` (mentions whose link is written again) and ``in_scope`` (these, and whoever left)."""
+    """Create ``relinked`` (mentions whose link is written again, with what links read of them), ``in_scope`` (these,
+    and whoever left) and ``links_before`` (mention and its key of those of them that the last run had).
+    """
+    told = "mention, is_withdrawn, name, number, is_dated"
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE relinked AS
-        SELECT mention FROM ({mentions_now("node", "node", "affected")})
-        UNION SELECT mention FROM ({mentions_now("node", "mention", "(SELECT mention FROM moved)")});
         CREATE OR REPLACE TEMP TABLE in_scope AS
-        SELECT mention FROM relinked UNION SELECT mention FROM kept.mention SEMI JOIN affected USING (node)
-        UNION SELECT mention FROM moved
+        SELECT mention FROM members_around SEMI JOIN affected USING (node) UNION SELECT mention FROM moved;
+        CREATE OR REPLACE TEMP TABLE links_before AS
+        SELECT mention, mention_key FROM kept.link SEMI JOIN in_scope USING (mention);
+        CREATE OR REPLACE TEMP TABLE relinked AS
+        SELECT {told}, name IS NOT NULL AS is_named, coalesce(m.mention_key, b.mention_key) AS mention_key
+        FROM (SELECT {told} FROM members_around SEMI JOIN affected USING (node)
+              UNION SELECT {told} FROM placed SEMI JOIN moved USING (mention))
+        LEFT JOIN (SELECT mention, mention_key FROM mentions) AS m USING (mention)
+        LEFT JOIN links_before AS b USING (mention)
         """
     )
+
+
+def create_relinked_prints(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``prints`` of the clustered mentions. Needs the ledger: of who had a citizen id and said nothing new, it
+    has them; of who has no number, what is kept says enough; the others' rows are fetched.
+    """
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE prints AS
+        SELECT mention, name_print, number_print FROM ledger.member SEMI JOIN clustered USING (mention)
+        ANTI JOIN changed USING (mention) WHERE citizen IS NOT NULL;
+        INSERT INTO prints BY NAME
+        {prints("(SELECT mention, name, NULL::VARCHAR AS id_no FROM relinked WHERE number IS NULL)")}
+        SEMI JOIN clustered USING (mention) ANTI JOIN prints USING (mention);
+        CREATE OR REPLACE TEMP TABLE wanted AS SELECT mention FROM clustered ANTI JOIN prints USING (mention)
+        """
+    )
+    load_wanted(connection)
+    connection.execute(f"INSERT INTO prints BY NAME {prints('mentions')} SEMI JOIN wanted USING (mention)")
 
 
 def bring_neighbours(connection: duckdb.DuckDBPyConnection) -> None:

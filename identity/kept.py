@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from identity import blocking, claims, comparisons, nodes, score
+from identity import blocking, claims, comparisons, links, nodes, score
 from identity.content_id import content_id
 from identity.model import Parameters
 from warehouse import digest
@@ -24,13 +24,14 @@ from warehouse import digest
 KEPT_FILE = "kept.duckdb"
 
 # What takes few values is kept in a byte: the engine reads whole blocks, and half of what it read were such words.
-_KIND, _REASON, _SEX = (
+_KIND, _REASON, _SEX, _METHOD = (
     f"ENUM({', '.join(f'{chr(39)}{word}{chr(39)}' for word in words)})"
-    for words in (nodes.KINDS, claims.REASONS, ("male", "female"))
+    for words in (nodes.KINDS, claims.REASONS, ("male", "female"), links.METHODS)
 )
 # One row per mention: what tells whether it changed, whom it stands beside, and where it was put.
 MENTION_ROWS = f"""
-    SELECT m.mention, m.row_hash, m.anchor AS number, m.record, m.household, m.name, m.is_withdrawn,
+    SELECT m.mention, m.row_hash, m.anchor AS number, m.record, m.household, m.file, m.name, m.is_withdrawn,
+           m.birth_day IS NOT NULL AS is_dated,
            l.reason::{_REASON} AS claim, o.said_kind::{_KIND} AS kind, o.kind::{_KIND} AS node_kind,
            o.reason::{_REASON} AS reason, o.node
     FROM mentions AS m LEFT JOIN number_links AS l USING (mention) LEFT JOIN node_of AS o USING (mention)
@@ -42,6 +43,8 @@ NODE_COLUMNS = (
     "name", "kin", "kin_sounds", "is_founder", "name_count", "common_phones", "common_addresses",
 )  # fmt: skip
 _COUNTED = ("phones", "addresses")
+# Of a kept node, its number if that is its own or nobody can tell.
+NUMBER = "CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END"
 _MEASURES = ", ".join(f"gamma_{c.name}, weight_{c.name}" for c in comparisons.COMPARISONS)
 SCORED_ROWS = f"""
     SELECT left_node, right_node, l.first_key AS mention_key_l, r.first_key AS mention_key_r, match_weight, rules,
@@ -50,8 +53,9 @@ SCORED_ROWS = f"""
     JOIN nodes AS l ON l.node = left_node JOIN nodes AS r ON r.node = right_node
 """
 # Of a mention whose first citizen id is not the one it has now, that one is kept too: it has a claim to both.
-LINK_ROWS = """
-    SELECT mention, mention_key, cluster, citizen, origin, link_method, match_weight, is_certain, reason
+LINK_ROWS = f"""
+    SELECT mention, mention_key, cluster, origin, link_method::{_METHOD} AS link_method, match_weight, is_certain,
+           reason
     FROM links LEFT JOIN origins USING (mention)
 """
 _NODE_CLUSTER = "node, cluster, match_weight, is_decided"
@@ -75,14 +79,13 @@ def _without(items: str, others: str) -> str:
 NODE_ROWS = _node_rows()
 
 
-def kept_nodes(keys: str) -> str:
-    """SQL: the kept nodes of relation ``keys`` (node), with all that follows from what is kept."""
+def kept_nodes(keys: str, among: str = "kept.node") -> str:
+    """SQL: those of the kept nodes ``among`` that relation ``keys`` (node) names, with all that follows from a row."""
     rare = ", ".join(f"{_without(column, f'common_{column}')} AS rare_{column}" for column in _COUNTED)
     return f"""
-        WITH found AS MATERIALIZED (SELECT * FROM kept.node SEMI JOIN {keys} USING (node)),
+        WITH found AS MATERIALIZED (SELECT * FROM {among} SEMI JOIN {keys} USING (node)),
         named AS (
-            SELECT f.*, CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END AS number,
-                   {content_id("first_key")} AS first_mention, {rare}, s.* EXCLUDE (name)
+            SELECT f.*, {NUMBER} AS number, {content_id("first_key")} AS first_mention, {rare}, s.* EXCLUDE (name)
             FROM found AS f JOIN kept.sound AS s USING (name)
         )
         SELECT * EXCLUDE (common_phones, common_addresses), {score.DERIVED_LISTS} FROM named
@@ -167,15 +170,11 @@ def keep_all(connection: duckdb.DuckDBPyConnection, standing: Standing, token: s
 def keep_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
     """Bring what is kept up to this run, in one transaction.
 
-    Creates ``links_before``, ``citizens_before`` and ``scored_before``: the keys of the published rows to replace.
+    Creates ``citizens_before`` and ``scored_before``: the keys of the published rows to replace.
     """
     affected = "(SELECT node FROM affected)"
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE links_replaced AS
-        SELECT mention FROM moved UNION SELECT mention FROM relinked;
-        CREATE OR REPLACE TEMP TABLE links_before AS
-        SELECT mention_key FROM kept.link SEMI JOIN links_replaced USING (mention);
         CREATE OR REPLACE TEMP TABLE citizens_before AS SELECT citizen_id FROM kept.citizen WHERE cluster IN {affected};
         CREATE OR REPLACE TEMP TABLE scored_before AS
         SELECT mention_key_l, mention_key_r FROM kept.scored
@@ -185,7 +184,7 @@ def keep_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
         INSERT INTO kept.mention BY NAME FROM placed;
         DELETE FROM kept.node WHERE node IN (FROM derived);
         INSERT INTO kept.node BY NAME SELECT * FROM ({NODE_ROWS}) SEMI JOIN derived USING (node);
-        DELETE FROM kept.block WHERE rowid IN (SELECT place FROM blocks_left);
+        DELETE FROM kept.block WHERE node IN (FROM dirty);
         INSERT INTO kept.block BY NAME FROM blocks_new;
         DELETE FROM kept.scored WHERE left_node IN (FROM repaired) OR right_node IN (FROM repaired);
         INSERT INTO kept.scored BY NAME FROM scored_new;
@@ -193,8 +192,8 @@ def keep_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
         INSERT INTO kept.edge BY NAME FROM edges_new;
         DELETE FROM kept.node_cluster WHERE node IN {affected};
         INSERT INTO kept.node_cluster BY NAME SELECT {_NODE_CLUSTER} FROM node_clusters WHERE node IN {affected};
-        DELETE FROM kept.link WHERE mention IN (FROM links_replaced);
-        INSERT INTO kept.link BY NAME SELECT * FROM ({LINK_ROWS}) SEMI JOIN relinked USING (mention);
+        DELETE FROM kept.link WHERE mention IN (FROM in_scope);
+        INSERT INTO kept.link BY NAME {LINK_ROWS};
         DELETE FROM kept.citizen WHERE cluster IN {affected};
         INSERT INTO kept.citizen BY NAME FROM citizens;
         DELETE FROM kept.review WHERE left_node IN {affected} OR right_node IN {affected};
@@ -215,20 +214,20 @@ def write_fast(connection: duckdb.DuckDBPyConnection) -> None:
 
 # Rows of the published links, from what is kept.
 KEPT_LINKS = "kept.link LEFT JOIN (SELECT cluster, citizen_id FROM kept.citizen) USING (cluster)"
-_LINK = "mention_key, citizen_id, link_method, match_weight, is_certain, reason"
+_LINK = "mention_key, citizen_id, link_method::VARCHAR AS link_method, match_weight, is_certain, reason"
 _CITIZEN = "citizen_id, identity_confidence, id_no, first_run_id"
 _SCORED = f"mention_key_l, mention_key_r, match_weight, names AS rules, {_MEASURES}"
 
 
-def publish(connection: duckdb.DuckDBPyConnection, links: str, token: str) -> None:
-    """Write schema ``identity`` of the work file in one transaction: the links from relation ``links``, the rest from
-    what is kept.
+def publish(connection: duckdb.DuckDBPyConnection, links_of: str, token: str) -> None:
+    """Write schema ``identity`` of the work file in one transaction: the links from relation ``links_of``, the rest
+    from what is kept.
     """
     connection.execute(
         f"""
         BEGIN;
         CREATE SCHEMA IF NOT EXISTS work.identity;
-        CREATE OR REPLACE TABLE work.identity.mention_links AS SELECT {_LINK} FROM {links};
+        CREATE OR REPLACE TABLE work.identity.mention_links AS SELECT {_LINK} FROM {links_of};
         CREATE OR REPLACE TABLE work.identity.citizens AS SELECT {_CITIZEN} FROM kept.citizen;
         CREATE OR REPLACE TABLE work.identity.scored_pairs AS
         SELECT {_SCORED} FROM kept.scored JOIN ({blocking.rule_lists("kept.scored")}) USING (rules);
@@ -243,8 +242,8 @@ def publish_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
     connection.execute(
         f"""
         BEGIN;
-        DELETE FROM work.identity.mention_links WHERE mention_key IN (FROM links_before);
-        INSERT INTO work.identity.mention_links BY NAME SELECT {_LINK} FROM links SEMI JOIN relinked USING (mention);
+        DELETE FROM work.identity.mention_links WHERE mention_key IN (SELECT mention_key FROM links_before);
+        INSERT INTO work.identity.mention_links BY NAME SELECT {_LINK} FROM links;
         DELETE FROM work.identity.citizens WHERE citizen_id IN (FROM citizens_before);
         INSERT INTO work.identity.citizens BY NAME SELECT {_CITIZEN} FROM citizens;
         DELETE FROM work.identity.scored_pairs WHERE (mention_key_l, mention_key_r) IN (FROM scored_before);

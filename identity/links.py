@@ -8,9 +8,20 @@ import pyarrow as pa
 from identity import thresholds
 from identity.cluster import Partition
 
+METHODS = ("decision", "identity_number", "probabilistic", "single", "unresolved")
 
-def create_links(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``links``, one row per row of ``mentions``: its citizen, how sure, by what method, and why."""
+
+SUBJECTS = (
+    "(SELECT mention, mention_key, is_withdrawn, name IS NOT NULL AS is_named, birth_day IS NOT NULL AS is_dated"
+    " FROM mentions)"
+)
+
+
+def create_links(connection: duckdb.DuckDBPyConnection, subjects: str = SUBJECTS) -> None:
+    """Create ``links``, one row per mention of relation ``subjects``: its citizen, how sure, by what method, and why.
+
+    ``subjects`` has the columns of the one that stands for it.
+    """
     weights = " ".join(f"WHEN '{reason}' THEN {weight}" for reason, weight in thresholds.NUMBER_WEIGHTS.items())
     confidence = " ".join(f"WHEN '{reason}' THEN {value}" for reason, value in thresholds.NUMBER_CONFIDENCE.items())
     connection.execute(
@@ -38,14 +49,14 @@ def create_links(connection: duckdb.DuckDBPyConnection) -> None:
             END AS match_weight,
             coalesce(i.citizen IS NOT NULL AND k.is_certain, false) AS is_certain,
             CASE
-                WHEN m.name IS NULL AND o.mention IS NULL THEN 'no person is named'
+                WHEN NOT m.is_named AND o.mention IS NULL THEN 'no person is named'
                 WHEN d.mention IS NOT NULL THEN 'decision of a person'
                 WHEN o.kind = 'anchor' THEN o.reason
                 WHEN i.citizen IS NULL AND m.is_withdrawn THEN 'a withdrawn record founds nobody'
                 WHEN i.citizen IS NULL THEN 'too little to tell who this is'
                 WHEN c.match_weight IS NOT NULL THEN concat_ws('; ', o.reason, 'evidence of name and circumstances')
                 WHEN c.kind = 'document' THEN 'document'
-                WHEN o.reason IS NULL AND m.birth_day IS NULL THEN 'name and records of one household or account'
+                WHEN o.reason IS NULL AND NOT m.is_dated THEN 'name and records of one household or account'
                 ELSE coalesce(o.reason, 'full name and birth date')
             END AS reason,
             CASE
@@ -55,7 +66,7 @@ def create_links(connection: duckdb.DuckDBPyConnection) -> None:
                     least({thresholds.PROBABILISTIC_CONFIDENCE_CAP}, 1 / (1 + pow(2, -c.match_weight)))
                 ELSE {thresholds.SINGLE_CONFIDENCE}
             END AS confidence
-        FROM mentions AS m
+        FROM {subjects} AS m
         LEFT JOIN node_of AS o USING (mention)
         LEFT JOIN node_clusters AS c USING (node)
         LEFT JOIN clustered AS k ON k.mention = m.mention
@@ -67,14 +78,14 @@ def create_links(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def create_citizens(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``citizens``, one row per cluster: citizen id, confidence, sound number, the run that minted the id."""
+    """Create ``citizens``, one row per cluster: id and number, confidence, sound number, first run."""
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE citizens AS
         -- A mean of decimals: one of floating points depends on the order in which threads add.
         SELECT cluster, any_value(i.citizen_id) AS citizen_id,
                round(avg(l.confidence::DECIMAL(12, 9)), 4) AS identity_confidence,
-               any_value(n.number) AS id_no, any_value(i.first_run_id) AS first_run_id,
+               any_value(n.number) AS id_no, any_value(i.first_run_id) AS first_run_id, any_value(i.citizen) AS citizen,
                any_value(p.number_print) AS number_print
         FROM cluster_ids AS i JOIN cluster_numbers AS n USING (cluster) JOIN links AS l USING (cluster)
         LEFT JOIN cluster_prints AS p USING (cluster)

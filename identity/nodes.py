@@ -78,6 +78,17 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     find_kin(connection)
 
 
+def likely_nodes() -> str:
+    """SQL: the node that most of the mentions without a number will be in, as far as their own row tells."""
+    return f"""
+        SELECT {content_id(_KEY_OF_KIND)} AS node FROM (
+            SELECT *, CASE WHEN is_withdrawn THEN 'withdrawn' ELSE 'residual' END AS kind, name AS sound,
+                   false AS is_named_twice
+            FROM mentions WHERE id_no IS NULL AND name IS NOT NULL
+        )
+    """
+
+
 def create_node_members(connection: duckdb.DuckDBPyConnection) -> None:
     """Create ``node_members``: one row per named mention, with its node.
 

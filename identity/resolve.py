@@ -162,11 +162,11 @@ class _Run:
         self.clock.done()
         delta.relink(connection)
         with open_ledger(connection, self.folder):
-            create_prints(connection)
+            delta.create_relinked_prints(connection)
             ids = assign_ids(connection, self.run_id, self.token, "in_scope")
         self.clock.done()
         delta.bring_neighbours(connection)
-        self._conclude(partition)
+        self._conclude(partition, "relinked")
         keep_changes(connection, self.token)
         if kept.is_published(connection, standing.token):
             kept.publish_changes(connection, self.token)
@@ -175,23 +175,23 @@ class _Run:
         self.clock.done()
         return self._result(ids, changed)
 
-    def _conclude(self, partition: Partition) -> None:
+    def _conclude(self, partition: Partition, subjects: str = links.SUBJECTS) -> None:
         """Say of every mention, citizen and undecided pair that was looked at what became of it."""
         kept.write_fast(self.connection)
-        links.create_links(self.connection)
+        links.create_links(self.connection, subjects)
         links.create_citizens(self.connection)
         links.create_review(self.connection, partition)
 
     def _result(self, ids: dict[str, int], changed: int | None) -> ResolveResult:
         connection = self.connection
         citizens = _count(connection, "kept.citizen")
-        methods = connection.execute("SELECT link_method, count(*) FROM kept.link GROUP BY 1 ORDER BY 1").fetchall()
+        methods = connection.execute("SELECT link_method, count(*) FROM kept.link GROUP BY 1").fetchall()
         return ResolveResult(
             mentions=self.total,
             nodes=_count(connection, "kept.node"),
             pairs=_count(connection, "kept.scored"),
             citizens=citizens,
-            by_method=dict(methods),
+            by_method=dict(sorted(methods)),
             review_pairs=_count(connection, "kept.review"),
             ids={"minted": ids["minted"], "kept": citizens - ids["minted"], **ids},
             decisions=_decision_counts(connection),

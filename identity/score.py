@@ -110,7 +110,9 @@ def score_pairs(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -
         " SELECT '0' AS match_key, left_node AS join_key_l, right_node AS join_key_r FROM pairs"
     )
     api = DuckDBAPI(connection)
-    linker = Linker(api.register("compared_nodes"), splink_settings(parameters), log_level=None)
+    # Splink's own look at the settings would only be logged, and costs as much as scoring a day.
+    settings = splink_settings(parameters)
+    linker = Linker(api.register("compared_nodes"), settings, log_level=None, validate_settings=False)
     linker.table_management.register_blocked_pairs_for_predict(api.register("blocked"))
     scored = linker.inference.predict(warning_mode="never")
     columns = ", ".join(f"gamma_{c.name}, mw_{c.name} AS weight_{c.name}" for c in COMPARISONS)
