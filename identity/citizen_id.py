@@ -163,8 +163,9 @@ def assign_ids(
     """
     connection.execute("BEGIN")
     try:
+        _recall(connection, scope)
         create_candidates(connection)
-        counts = _choose(connection, run_id, scope)
+        counts = _choose(connection, run_id)
         connection.execute("DELETE FROM ledger.state")
         connection.execute("INSERT INTO ledger.state VALUES (?)", [token])
         connection.execute("COMMIT")
@@ -174,16 +175,34 @@ def assign_ids(
     return counts
 
 
+def _recall(connection: duckdb.DuckDBPyConnection, scope: str | None) -> None:
+    """Create ``cluster_prints``, and ``member_then`` and ``citizen_then``: the ledger's rows that a run can speak of.
+
+    Of a few these are read from the ledger once, and then looked at often.
+    """
+    members, citizens, kind = "", "", "VIEW"
+    if scope is not None:
+        members, kind = f"SEMI JOIN {scope} USING (mention)", "TABLE"
+        citizens = """WHERE sequence IN (SELECT citizen FROM member_then UNION SELECT origin FROM member_then)
+            OR number_print IN (SELECT number_print FROM cluster_prints)"""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE cluster_prints AS
+        SELECT cluster, {print_of("number")} AS number_print FROM cluster_numbers WHERE number IS NOT NULL;
+        CREATE OR REPLACE TEMP {kind} member_then AS SELECT * FROM ledger.member {members};
+        CREATE OR REPLACE TEMP {kind} citizen_then AS SELECT * FROM ledger.citizen {citizens}
+        """
+    )
+
+
 def create_candidates(connection: duckdb.DuckDBPyConnection) -> None:
     """Create ``candidates``: which ids each cluster of ``clustered`` has a claim to by the ledger, and how good."""
     connection.execute(
-        f"""
+        """
         CREATE OR REPLACE TEMP TABLE remembered AS
         SELECT k.mention, k.cluster, k.is_certain, o.citizen, o.origin
-        FROM clustered AS k JOIN prints AS p USING (mention) JOIN ledger.member AS o USING (mention)
+        FROM clustered AS k JOIN prints AS p USING (mention) JOIN member_then AS o USING (mention)
         WHERE o.name_print = p.name_print OR o.number_print = p.number_print;
-        CREATE OR REPLACE TEMP TABLE cluster_prints AS
-        SELECT cluster, {print_of("number")} AS number_print FROM cluster_numbers WHERE number IS NOT NULL;
         CREATE OR REPLACE TEMP TABLE candidates AS
         WITH evidence AS (
             SELECT cluster, origin AS citizen, is_certain::INT AS certain, 1 AS origin, 0 AS now
@@ -192,18 +211,18 @@ def create_candidates(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT cluster, citizen, 0, 0, 1 FROM remembered WHERE citizen IS NOT NULL
             UNION ALL
             SELECT p.cluster, c.sequence, 0, 0, 0
-            FROM cluster_prints AS p JOIN ledger.citizen AS c USING (number_print)
+            FROM cluster_prints AS p JOIN citizen_then AS c USING (number_print)
         )
         SELECT cluster, citizen, sum(certain) AS certain, sum(origin) AS origin, sum(now) AS now,
                coalesce(any_value(p.number_print) = any_value(c.number_print), false) AS same_number
-        FROM evidence JOIN ledger.citizen AS c ON c.sequence = evidence.citizen
+        FROM evidence JOIN citizen_then AS c ON c.sequence = evidence.citizen
         LEFT JOIN cluster_prints AS p USING (cluster)
         GROUP BY cluster, citizen
         """
     )
 
 
-def _choose(connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | None) -> dict[str, int]:
+def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int]:
     chosen = _settle_contested(connection)
     connection.register(
         "settled",
@@ -238,8 +257,8 @@ def _choose(connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | Non
     connection.execute(
         "INSERT INTO ledger.citizen SELECT citizen_id, ?, citizen, true, number_print FROM minted", [run_id]
     )
-    counts = _retire(connection, run_id, scope)
-    _take_down(connection, scope)
+    counts = _retire(connection, run_id)
+    _take_down(connection)
     return {"minted": len(fresh)} | counts
 
 
@@ -270,18 +289,13 @@ def _settle_contested(connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
     return chosen
 
 
-def _in_scope(scope: str | None) -> str:
-    return "true" if scope is None else f"mention IN (SELECT mention FROM {scope})"
-
-
-def _retire(connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | None) -> dict[str, int]:
+def _retire(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int]:
     """Write where the ids went that nobody has any more, and take back what led away from an id that lives again."""
     connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE holders AS
-        SELECT DISTINCT citizen FROM ledger.member WHERE citizen IS NOT NULL AND {_in_scope(scope)};
+        """
+        CREATE OR REPLACE TEMP TABLE holders AS SELECT DISTINCT citizen FROM member_then WHERE citizen IS NOT NULL;
         CREATE OR REPLACE TEMP TABLE gone AS
-        SELECT sequence AS citizen, citizen_id FROM ledger.citizen
+        SELECT sequence AS citizen, citizen_id FROM citizen_then
         WHERE sequence IN (SELECT citizen FROM holders ANTI JOIN cluster_choice USING (citizen)) AND is_active;
         CREATE OR REPLACE TEMP TABLE retired AS
         WITH followed AS (
@@ -293,7 +307,7 @@ def _retire(connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | Non
         FROM followed JOIN ledger.citizen AS l ON l.sequence = followed.citizen
         QUALIFY row_number() OVER (PARTITION BY old_citizen_id ORDER BY certain DESC, members DESC, sequence) = 1;
         CREATE OR REPLACE TEMP TABLE revived AS
-        SELECT citizen_id FROM ledger.citizen JOIN kept_ids ON citizen = sequence WHERE NOT is_active
+        SELECT citizen_id FROM citizen_then JOIN kept_ids ON citizen = sequence WHERE NOT is_active
         """
     )
     connection.execute(
@@ -326,16 +340,16 @@ def _retire(connection: duckdb.DuckDBPyConnection, run_id: str, scope: str | Non
     }
 
 
-def _take_down(connection: duckdb.DuckDBPyConnection, scope: str | None) -> None:
+def _take_down(connection: duckdb.DuckDBPyConnection) -> None:
     """Write what the ledger keeps of citizens and mentions. Rows that change go and come again: an update in place
     would have the whole column written again.
     """
     connection.execute(
-        f"""
+        """
         CREATE OR REPLACE TEMP TABLE citizen_now AS
         SELECT l.citizen_id, l.first_run_id, l.sequence, c.citizen IS NOT NULL AS is_active,
                CASE WHEN c.citizen IS NULL THEN l.number_print ELSE p.number_print END AS number_print
-        FROM ledger.citizen AS l LEFT JOIN kept_ids AS c ON c.citizen = l.sequence
+        FROM citizen_then AS l LEFT JOIN kept_ids AS c ON c.citizen = l.sequence
         LEFT JOIN cluster_prints AS p USING (cluster)
         WHERE (c.citizen IS NOT NULL OR l.sequence IN (SELECT citizen FROM gone))
           AND (l.is_active, l.number_print) IS DISTINCT FROM
@@ -348,12 +362,12 @@ def _take_down(connection: duckdb.DuckDBPyConnection, scope: str | None) -> None
         LEFT JOIN (SELECT mention, origin FROM remembered) AS r USING (mention);
         CREATE OR REPLACE TEMP TABLE origins AS SELECT mention, origin FROM member_now WHERE origin <> citizen;
         CREATE OR REPLACE TEMP TABLE member_changes AS
-        SELECT n.* FROM member_now AS n LEFT JOIN ledger.member AS o USING (mention)
+        SELECT n.* FROM member_now AS n LEFT JOIN member_then AS o USING (mention)
         WHERE (n.citizen, n.origin, n.name_print, n.number_print)
               IS DISTINCT FROM (o.citizen, o.origin, o.name_print, o.number_print)
         UNION ALL
-        SELECT mention, NULL, origin, name_print, number_print FROM ledger.member
-        WHERE citizen IS NOT NULL AND {_in_scope(scope)} AND mention NOT IN (SELECT mention FROM member_now);
+        SELECT mention, NULL, origin, name_print, number_print FROM member_then
+        WHERE citizen IS NOT NULL AND mention NOT IN (SELECT mention FROM member_now);
         DELETE FROM ledger.member WHERE mention IN (SELECT mention FROM member_changes);
         INSERT INTO ledger.member BY NAME FROM member_changes;
         CREATE OR REPLACE TEMP TABLE cluster_ids AS

@@ -64,15 +64,9 @@ DECIDED_ROWS = "SELECT DISTINCT unnest([mention_l, mention_r]) AS mention FROM d
 
 def _node_rows() -> str:
     told = {"kind": f"kind::{_KIND} AS kind", "sex": f"sex::{_SEX} AS sex"} | {
-        f"common_{column}": f"{_without(column, f'rare_{column}')} AS common_{column}" for column in _COUNTED
+        f"common_{column}": f"{score.without(column, f'rare_{column}')} AS common_{column}" for column in _COUNTED
     }
     return f"SELECT {', '.join(told.get(column, column) for column in NODE_COLUMNS)} FROM nodes"
-
-
-def _without(items: str, others: str) -> str:
-    """SQL: a list of different things without the others, which are some of them."""
-    return f"""CASE WHEN len({others}) = 0 THEN {items} WHEN len({others}) = len({items}) THEN []
-        ELSE list_filter({items}, lambda item: NOT list_contains({others}, item)) END"""
 
 
 # Rows of table ``nodes`` as they are kept.
@@ -81,7 +75,7 @@ NODE_ROWS = _node_rows()
 
 def kept_nodes(keys: str, among: str = "kept.node") -> str:
     """SQL: those of the kept nodes ``among`` that relation ``keys`` (node) names, with all that follows from a row."""
-    rare = ", ".join(f"{_without(column, f'common_{column}')} AS rare_{column}" for column in _COUNTED)
+    rare = ", ".join(f"{score.without(column, f'common_{column}')} AS rare_{column}" for column in _COUNTED)
     return f"""
         WITH found AS MATERIALIZED (SELECT * FROM {among} SEMI JOIN {keys} USING (node)),
         named AS (

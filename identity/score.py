@@ -61,11 +61,11 @@ def counted_nodes() -> str:
 
 def comparable_nodes(counted: str) -> str:
     """SQL: a row of ``nodes`` for every row of relation ``counted``, with all that follows from it."""
-    rare = ", ".join(f"{_without(column, f'common_{column}')} AS rare_{column}" for column in ("phones", "addresses"))
+    rare = ", ".join(f"{without(column, f'common_{column}')} AS rare_{column}" for column in ("phones", "addresses"))
     return f"SELECT * EXCLUDE (common_phones, common_addresses), {rare}, {DERIVED_LISTS} FROM {counted}"
 
 
-def _without(items: str, others: str) -> str:
+def without(items: str, others: str) -> str:
     """SQL: a list of different things without the others, which are some of them."""
     return f"""CASE WHEN len({others}) = 0 THEN {items} WHEN len({others}) = len({items}) THEN []
         ELSE list_filter({items}, lambda item: NOT list_contains({others}, item)) END"""
