@@ -73,6 +73,17 @@ def test_what_comes_changes_and_goes_is_all_that_is_looked_at(town: Town) -> Non
     assert {row["mention_key"] for row in newcomers} <= set(links)
 
 
+def test_a_change_at_the_end_of_a_long_name_or_in_a_second_phone_is_seen(town: Town) -> None:
+    def say(name: str, phone: str) -> None:
+        town.rows[3] = town.rows[3] | {"name": name}
+        town.rows[10] = town.rows[10] | {"phones": ["13800000001", phone]}
+
+    say("阿卜杜拉·买买提明", "13800000002")
+    assert town.run().changed == 2
+    say("阿卜杜拉·买买提江", "13800000003")
+    assert town.run().changed == 2
+
+
 def test_a_town_may_empty_and_fill_again(town: Town) -> None:
     everybody, before = town.rows, read_links(town.work_file)
     town.rows = everybody[:1]
