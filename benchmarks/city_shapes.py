@@ -56,7 +56,7 @@ CREATE TABLE work.history.decisions (
 MACROS = """
 CREATE MACRO draw(key, what) AS (hash(key, what, {seed}) % 1000003) / 1000003.0;
 CREATE MACRO whole(key, what, below) AS (hash(key, what, {seed}) % below)::INTEGER;
-CREATE MACRO citizen(p) AS 'c_' || lower(to_base((md5_number_lower(p::VARCHAR) >> 14)::BIGINT, 32, 10));
+CREATE MACRO citizen(p) AS 'c_' || substr(md5(p::VARCHAR), 1, 16);
 CREATE MACRO born(p) AS (CASE WHEN p <= {very_old} THEN DATE '1926-01-01' WHEN p <= {elders} THEN DATE '1946-01-01'
     ELSE DATE '1972-01-01' END + (p % 7300)::INTEGER)::DATE;
 CREATE MACRO number_of(p) AS (510000 + p // 7300)::VARCHAR || strftime(born(p), '%Y%m%d')
