@@ -43,7 +43,7 @@
     substr(max(coalesce(cast({{ date }} as varchar), '0000-00-00') || {{ column }}), 11)
 {%- endmacro %}
 
-{# An eighth of the processor's time of a fold cheaper than the text, which is written for every row. #}
+{# No text is made for every row: a whole city is folded in an eighth less of the processor's time. #}
 {% macro duckdb__last_of(column, date) -%}
     arg_max({{ column }}, struct_pack(said := coalesce({{ date }}, {{ far_past() }}), record := {{ column }}))
 {%- endmacro %}

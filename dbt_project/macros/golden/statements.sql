@@ -68,18 +68,6 @@
 {%- endmacro %}
 
 
-{# Whether the statement of a mark is the chosen one in the row of a citizen of one voice: what the own number says, else what is stated. #}
-{% macro takes_of_one_voice() -%}
-    case 'MARK'
-        when 'takes_number_birth_date' then has_own_number is true or birth_date is null
-        when 'takes_birth_date' then has_own_number is not true
-        when 'takes_number_sex' then has_own_number is true or sex is null
-        when 'takes_sex' then has_own_number is not true
-        else true
-    end
-{%- endmacro %}
-
-
 {#
     One row per value that a folded mention states. `marks` are columns to add, expressions in which KIND stands for an
     entry's mark; `where` is a condition of the same form.

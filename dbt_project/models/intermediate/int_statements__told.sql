@@ -3,10 +3,17 @@
 --
 -- A view: every statement stands once, in the folded mention that makes it, or among those that compete.
 {{ config(materialized='view') }}
+{% set of_one_voice = "case 'MARK'
+    when 'takes_number_birth_date' then has_own_number is true or birth_date is null
+    when 'takes_birth_date' then has_own_number is not true
+    when 'takes_number_sex' then has_own_number is true or sex is null
+    when 'takes_sex' then has_own_number is not true
+    else true
+end" %}
 {% set columns = "citizen_id, attribute, value, origin, source_system, source_table, role, is_withdrawn, is_repaired, trust_place,
     validity_place, record_count, source_record_id, said_on, seen_from, seen_to, is_chosen" %}
 {% for relation, where, chosen in [
-    (ref('int_mentions__folded'), 'is_of_one_voice', takes_of_one_voice()),
+    (ref('int_mentions__folded'), 'is_of_one_voice', of_one_voice),
     (ref('int_mentions__compared'), 'MARK is not null', 'MARK'),
 ] %}
 select
