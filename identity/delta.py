@@ -16,7 +16,7 @@ from identity.cluster import Partition
 from identity.clustering import cluster_nodes, create_edges
 from identity.constraints import create_cannot_links
 from identity.content_id import content_id
-from identity.kept import NODE_COLUMNS, NODE_ROWS, NUMBER, SCORED_ROWS, kept_nodes
+from identity.kept import NODE_COLUMNS, NODE_ROWS, SCORED_ROWS, kept_nodes
 from identity.links import without_joined
 from identity.lives import create_lives
 from identity.model import Parameters
@@ -27,7 +27,7 @@ _UNREAD = ("mention_count",)
 # What of a mention clustering and links read.
 _OF_MEMBERS = "node, node_kind AS kind, is_withdrawn, reason, claim, number, record, file, name, is_dated"
 # What of a node clustering reads.
-_CLUSTERED_COLUMNS = f"node, kind, {NUMBER} AS number, is_founder, birth_days, first_key"
+_CLUSTERED_COLUMNS = f"node, kind, {score.NUMBER} AS number, is_founder, birth_days, first_key"
 
 
 def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:

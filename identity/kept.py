@@ -42,9 +42,6 @@ NODE_COLUMNS = (
     "certificates", "documents", "addresses", "accounts", "households", "birth_days", "sex", "phones", "districts",
     "name", "kin", "kin_sounds", "is_founder", "name_count", "common_phones", "common_addresses",
 )  # fmt: skip
-_COUNTED = ("phones", "addresses")
-# Of a kept node, its number if that is its own or nobody can tell.
-NUMBER = "CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END"
 _MEASURES = ", ".join(f"gamma_{c.name}, weight_{c.name}" for c in comparisons.COMPARISONS)
 SCORED_ROWS = f"""
     SELECT left_node, right_node, l.first_key AS mention_key_l, r.first_key AS mention_key_r, match_weight, rules,
@@ -64,7 +61,7 @@ DECIDED_ROWS = "SELECT DISTINCT unnest([mention_l, mention_r]) AS mention FROM d
 
 def _node_rows() -> str:
     told = {"kind": f"kind::{_KIND} AS kind", "sex": f"sex::{_SEX} AS sex"} | {
-        f"common_{column}": f"{score.without(column, f'rare_{column}')} AS common_{column}" for column in _COUNTED
+        f"common_{column}": f"{score.without(column, f'rare_{column}')} AS common_{column}" for column in score.COUNTED
     }
     return f"SELECT {', '.join(told.get(column, column) for column in NODE_COLUMNS)} FROM nodes"
 
@@ -75,11 +72,11 @@ NODE_ROWS = _node_rows()
 
 def kept_nodes(keys: str, among: str = "kept.node") -> str:
     """SQL: those of the kept nodes ``among`` that relation ``keys`` (node) names, with all that follows from a row."""
-    rare = ", ".join(f"{score.without(column, f'common_{column}')} AS rare_{column}" for column in _COUNTED)
     return f"""
         WITH found AS MATERIALIZED (SELECT * FROM {among} SEMI JOIN {keys} USING (node)),
         named AS (
-            SELECT f.*, {NUMBER} AS number, {content_id("first_key")} AS first_mention, {rare}, s.* EXCLUDE (name)
+            SELECT f.*, {score.NUMBER} AS number, {content_id("first_key")} AS first_mention, {score.rare_lists()},
+                   s.* EXCLUDE (name)
             FROM found AS f JOIN kept.sound AS s USING (name)
         )
         SELECT * EXCLUDE (common_phones, common_addresses), {score.DERIVED_LISTS} FROM named

@@ -9,8 +9,7 @@ from identity import thresholds
 from identity.cluster import Partition
 
 METHODS = ("decision", "identity_number", "probabilistic", "single", "unresolved")
-
-
+# Of whom links are told in a full run: every mention.
 SUBJECTS = (
     "(SELECT mention, mention_key, is_withdrawn, name IS NOT NULL AS is_named, birth_day IS NOT NULL AS is_dated"
     " FROM mentions)"

@@ -77,6 +77,7 @@ def resolve(
     connection = connect(temp_folder=scratch / "spill")
     try:
         connection.execute(f"ATTACH '{str(work_file).replace(chr(39), chr(39) * 2)}' AS work")
+        kept.write_fast(connection)
         delivered_rows(connection, "work")
         decisions.load_decisions(connection, home.identity, f"work.intermediate.{MENTIONS}")
         run = _Run(connection, home.identity, run_id, used, clock)
@@ -112,7 +113,6 @@ class _Run:
         connection = self.connection
         # The engine puts tables in memory in order, too, at every so many bytes; these do not live long enough for it.
         connection.execute("SET checkpoint_threshold = '1TB'")
-        kept.write_fast(connection)
         self.total = read_mentions(connection, "work")
         self.clock.done()
         prepare(connection)
@@ -177,7 +177,6 @@ class _Run:
 
     def _conclude(self, partition: Partition, subjects: str = links.SUBJECTS) -> None:
         """Say of every mention, citizen and undecided pair that was looked at what became of it."""
-        kept.write_fast(self.connection)
         links.create_links(self.connection, subjects)
         links.create_citizens(self.connection)
         links.create_review(self.connection, partition)

@@ -10,6 +10,11 @@ from identity.han import UNREADABLE
 from identity.model import Parameters, splink_settings
 from warehouse.digest import text_digest
 
+# Of a node's row: its number, if that is its own or nobody can tell.
+NUMBER = "CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END"
+# Of what it is asked how many nodes carry it.
+COUNTED = ("phones", "addresses")
+
 # What of a node follows from the rest of its row: not kept.
 DERIVED_LISTS = """
     CASE WHEN kind = 'anchor' THEN [number] WHEN kind = 'residual' THEN damaged ELSE [] END AS numbers,
@@ -44,7 +49,7 @@ def counted_nodes() -> str:
         SELECT
             p.* REPLACE (coalesce(p.sounds, [s.sound]) AS sounds), s.* EXCLUDE (name, name_count),
             coalesce(k.kin, []) AS kin, coalesce(k.kin_sounds, []) AS kin_sounds,
-            CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END AS number,
+            {NUMBER} AS number,
             CASE WHEN kind IN ('anchor', 'conflict', 'document') THEN true WHEN kind = 'residual' THEN
                 length(p.name) >= 2 AND NOT is_polite(p.name) AND NOT regexp_matches(p.name, '[{UNREADABLE}]')
                 AND (len(birth_days) > 0 OR (len(households) > 0 OR len(accounts) > 0)
@@ -61,8 +66,12 @@ def counted_nodes() -> str:
 
 def comparable_nodes(counted: str) -> str:
     """SQL: a row of ``nodes`` for every row of relation ``counted``, with all that follows from it."""
-    rare = ", ".join(f"{without(column, f'common_{column}')} AS rare_{column}" for column in ("phones", "addresses"))
-    return f"SELECT * EXCLUDE (common_phones, common_addresses), {rare}, {DERIVED_LISTS} FROM {counted}"
+    return f"SELECT * EXCLUDE (common_phones, common_addresses), {rare_lists()}, {DERIVED_LISTS} FROM {counted}"
+
+
+def rare_lists() -> str:
+    """SQL: of each list of ``COUNTED`` what few nodes carry, from what many carry."""
+    return ", ".join(f"{without(column, f'common_{column}')} AS rare_{column}" for column in COUNTED)
 
 
 def without(items: str, others: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from rongtong.day.changes import find_changes
-from rongtong.day.closure import find_touched
+from rongtong.day.closure import TOO_LARGE_A_SHARE, find_touched
 from rongtong.day.merge import check_counts, local_tables, merge
 from rongtong.day.small_city import write_small_city
 
@@ -35,15 +35,17 @@ def bring_up_to_date(
     now: date,
     week_moved: bool,
     shadow_sources: Iterable[str] = (),
+    largest_share: float = TOO_LARGE_A_SHARE,
     when_merged: Callable[[], None] | None = None,
 ) -> Day:
     """Bring the local tables of ``work`` up to date with its inputs; ``base`` holds the inputs they were built from.
 
     ``build_small`` builds the given tables in a work file. Everything is taken over in one transaction, at the end of
-    which ``when_merged`` is called. Raises ``BuildWhole`` where that is cheaper or safer.
+    which ``when_merged`` is called. Raises ``BuildWhole`` where that is cheaper (more than ``largest_share`` of the
+    citizens are touched) or safer.
     """
     changed = find_changes(connection, shadow_sources)
-    find_touched(connection, before, now)
+    find_touched(connection, before, now, largest_share)
     write_small_city(connection, small_file)
     tables = local_tables(week_moved=week_moved)
     build_small(small_file, tables)

@@ -32,12 +32,15 @@ OWN = ("household_months", "household_members", "bed_stays", "care_visits", "car
 _RECORD = "source_system, source_table, source_record_id"
 
 
-def find_touched(connection: duckdb.DuckDBPyConnection, before: date, now: date) -> None:
+def find_touched(
+    connection: duckdb.DuckDBPyConnection, before: date, now: date, largest_share: float = TOO_LARGE_A_SHARE
+) -> None:
     """Create ``core``, ``core_homes``, ``core_acts``, ``redone_*``, ``loose_names``, ``neighbours`` and the witnesses.
 
     ``before`` and ``now`` are the days that the run before and this one speak of.
 
-    Needs the tables of ``changes``, and what golden held before in the schemas of ``work``. Raises ``BuildWhole``.
+    Needs the tables of ``changes``, and what golden held before in the schemas of ``work``. Raises ``BuildWhole`` where
+    more than ``largest_share`` of the citizens are touched.
     """
     _touch_payments(connection)
     _touch_mentions(connection)
@@ -52,7 +55,7 @@ def find_touched(connection: duckdb.DuckDBPyConnection, before: date, now: date)
     touched, all_citizens = connection.execute(
         "SELECT (SELECT count(*) FROM core), (SELECT count(*) FROM work.identity.citizens)"
     ).fetchall()[0]
-    if touched > TOO_LARGE_A_SHARE * all_citizens:
+    if touched > largest_share * all_citizens:
         raise BuildWhole(f"{touched:,} of {all_citizens:,} citizens are touched by what changed")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE neighbours AS {_SHARERS}")
     _touch_records(connection)
