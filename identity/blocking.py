@@ -30,29 +30,31 @@ _LISTS: dict[str, tuple[str, _Key]] = {
     "surname_phone": ("phones", (("surname_number",), ("item",))),
     "surname_kin": ("kin", (("surname_number", "item"), ())),
     "surname_household": ("households", (("surname_number",), ("item",))),
-    "surname_birth": ("birth_days", (("surname_number", "item"), ("sex",))),
+    "surname_birth": ("birth_days", (("surname_number", "item", "(sex = 'male')"), ())),
     "account": ("accounts", ((), ("item",))),
     "birth_phone": ("birth_days", (("item",), ("phones[1]",))),
     "birth_address": ("birth_days", (("item",), ("addresses[1]",))),
     "birth_kin": ("birth_days", (("item", "kin[1]"), ())),
-    "given_birth": ("birth_days", (("item",), ("CASE WHEN length(given) > 1 THEN given END",))),
+    "given_birth": ("birth_days", (("item", "given_number"), ())),
 }
 
 
 RULES = (*_SCALAR, *_LISTS)
 
 
-def create_pairs(connection: duckdb.DuckDBPyConnection) -> int:
-    """Create ``blocks`` and ``pairs`` (left_node < right_node, rules) and return how many pairs there are.
+def create_pairs(connection: duckdb.DuckDBPyConnection, blocks: str = "blocks") -> int:
+    """Create table ``blocks`` and ``pairs`` (left_node < right_node, rules) and return how many pairs there are.
 
     A key too common by ``thresholds.BLOCK_LIMITS`` proposes nothing; two sound numbers are no pair, nor are a number
     that nobody can tell whose it is and another one that was disowned: both may be their bearers' own.
     """
-    create_blocks(connection, "nodes", "blocks")
     connection.execute(
         f"""
+        CREATE OR REPLACE TABLE {blocks} AS {block_rows("nodes")};
         CREATE OR REPLACE TEMP TABLE blocks_asked AS
-        WITH asked AS MATERIALIZED (SELECT * FROM blocks SEMI JOIN (SELECT block FROM blocks WHERE asks) USING (block))
+        WITH asked AS MATERIALIZED (
+            SELECT * FROM {blocks} SEMI JOIN (SELECT block FROM {blocks} WHERE asks) USING (block)
+        )
         SELECT * FROM asked SEMI JOIN (
             SELECT block FROM asked GROUP BY rule, block HAVING count(*) <= {limit_of_rule()}
         ) USING (block)
@@ -62,16 +64,15 @@ def create_pairs(connection: duckdb.DuckDBPyConnection) -> int:
     return settle_pairs(connection)
 
 
-def create_blocks(connection: duckdb.DuckDBPyConnection, relation: str, table: str) -> None:
-    """Create ``table``, the blocks of the nodes of ``relation``: rule (its place), block, node, and whether it asks.
+def block_rows(relation: str) -> str:
+    """SQL: the blocks of the nodes of ``relation``: rule (its place), block, node, and whether it asks.
 
     A block is of one rule: the rule is part of its digest.
     """
-    rows = " UNION ALL ".join(
+    return " UNION ALL ".join(
         f"SELECT {place}::UTINYINT AS rule, block, node, kind <> 'anchor' AS asks FROM ({keyed_nodes(relation, rule)})"
         for place, rule in enumerate(RULES)
     )
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {rows}")
 
 
 def limit_of_rule() -> str:

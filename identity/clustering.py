@@ -35,6 +35,11 @@ def weight_needed() -> str:
     return f"CASE WHEN {close} THEN {thresholds.LINK_WEIGHT} ELSE {thresholds.LOOSE_LINK_WEIGHT} END"
 
 
+def is_certain(member: str) -> str:
+    """SQL over rows ``member`` of ``node_of``: whether the number alone tells who this is."""
+    return f"{member}.kind = 'anchor' AND coalesce({member}.reason, '') <> 'id+no_name'"
+
+
 def _any(levels: tuple[tuple[str, str], ...]) -> str:
     return " OR ".join(_reaches(*level) for level in levels)
 
@@ -131,8 +136,7 @@ def cluster_nodes(connection: duckdb.DuckDBPyConnection, nodes: str = "nodes") -
         SELECT cluster, min(number) AS number FROM node_clusters WHERE cluster IS NOT NULL GROUP BY cluster;
         CREATE OR REPLACE TABLE clustered AS
         SELECT o.mention, c.cluster,
-               o.mention IN (SELECT mention FROM decided_mentions)
-                   OR o.kind = 'anchor' AND NOT coalesce(o.reason, '') IN ('id+no_name') AS is_certain
+               o.mention IN (SELECT mention FROM decided_mentions) OR {is_certain("o")} AS is_certain
         FROM node_of AS o JOIN node_clusters AS c USING (node) WHERE c.cluster IS NOT NULL
         """
     )

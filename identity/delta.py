@@ -15,8 +15,7 @@ from identity.citizen_id import print_of, prints
 from identity.cluster import Partition
 from identity.clustering import cluster_nodes, create_edges
 from identity.constraints import create_cannot_links
-from identity.content_id import content_id
-from identity.kept import NODE_COLUMNS, NODE_ROWS, SCORED_ROWS, kept_nodes
+from identity.kept import SCORED_ROWS, kept_nodes
 from identity.links import without_joined
 from identity.lives import create_lives
 from identity.model import Parameters
@@ -39,7 +38,9 @@ def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CREATE OR REPLACE TABLE profiles AS FROM profile_rows")
     find_kin(connection)
     rarity.find_changed_classes(connection)
-    columns = ", ".join(row[0] for row in connection.execute("DESCRIBE profiles").fetchall() if row[0] in NODE_COLUMNS)
+    columns = ", ".join(
+        row[0] for row in connection.execute("DESCRIBE profiles").fetchall() if row[0] in score.NODE_COLUMNS
+    )
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE derived AS
@@ -48,8 +49,7 @@ def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT * FROM kept.node SEMI JOIN derived USING (node);
         -- Of whose members nobody changed the profile stands.
         INSERT INTO profiles BY NAME
-        SELECT {columns}, {content_id("first_key")} AS first_mention
-        FROM derived_before ANTI JOIN touched_nodes USING (node);
+        SELECT {columns} FROM derived_before ANTI JOIN touched_nodes USING (node);
         INSERT INTO sounds BY NAME
         SELECT * FROM kept.sound SEMI JOIN profiles USING (name) ANTI JOIN sounds USING (name);
         DELETE FROM kin_lists
@@ -60,14 +60,15 @@ def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         """
     )
     rarity.classify(connection)
-    connection.execute(f"CREATE OR REPLACE TABLE nodes AS {score.comparable_nodes(f'({score.counted_nodes()})')}")
+    connection.execute(f"CREATE OR REPLACE TABLE nodes AS {score.comparable_nodes(f'({score.node_rows()})')}")
     before, now = (
-        f"({', '.join(f'{row}.{column}' for column in NODE_COLUMNS if column not in _UNREAD)})" for row in ("b", "n")
+        f"({', '.join(f'{row}.{column}' for column in score.NODE_COLUMNS if column not in _UNREAD)})"
+        for row in ("b", "n")
     )
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE dirty AS
-        SELECT node FROM derived_before AS b FULL JOIN ({NODE_ROWS}) AS n USING (node)
+        SELECT node FROM derived_before AS b FULL JOIN nodes AS n USING (node)
         WHERE {before} IS DISTINCT FROM {now}
         """
     )
@@ -80,13 +81,9 @@ def propose_pairs(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE dirty_now AS SELECT * FROM nodes SEMI JOIN dirty USING (node);
-        CREATE OR REPLACE TEMP TABLE dirty_before AS {kept_nodes("dirty", "derived_before")}
-        """
-    )
-    blocking.create_blocks(connection, "dirty_now", "blocks_new")
-    blocking.create_blocks(connection, "dirty_before", "blocks_left")
-    connection.execute(
-        f"""
+        CREATE OR REPLACE TEMP TABLE dirty_before AS {kept_nodes("dirty", "derived_before")};
+        CREATE OR REPLACE TEMP TABLE blocks_new AS {blocking.block_rows("dirty_now")};
+        CREATE OR REPLACE TEMP TABLE blocks_left AS {blocking.block_rows("dirty_before")};
         CREATE OR REPLACE TEMP TABLE blocks_met AS
         SELECT * FROM kept.block SEMI JOIN (FROM blocks_new UNION ALL FROM blocks_left) USING (block);
         CREATE OR REPLACE TEMP TABLE blocks_touched AS
@@ -122,6 +119,10 @@ def propose_pairs(connection: duckdb.DuckDBPyConnection) -> None:
     )
     blocking.propose(connection, "blocks_theirs", "blocks_asked")
     bring_nodes(connection, "SELECT left_node AS node FROM proposed UNION SELECT right_node FROM proposed")
+    connection.execute(
+        "INSERT INTO sounds BY NAME"
+        " SELECT * FROM kept.sound SEMI JOIN (SELECT name FROM nodes) USING (name) ANTI JOIN sounds USING (name)"
+    )
     blocking.settle_pairs(connection)
 
 

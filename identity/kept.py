@@ -16,18 +16,15 @@ from pathlib import Path
 
 import duckdb
 
-from identity import blocking, claims, comparisons, links, nodes, score
-from identity.content_id import content_id
+from identity import blocking, claims, comparisons, nodes, score
 from identity.model import Parameters
+from identity.words import enum
 from warehouse import digest
 
 KEPT_FILE = "kept.duckdb"
 
 # What takes few values is kept in a byte: the engine reads whole blocks, and half of what it read were such words.
-_KIND, _REASON, _SEX, _METHOD = (
-    f"ENUM({', '.join(f'{chr(39)}{word}{chr(39)}' for word in words)})"
-    for words in (nodes.KINDS, claims.REASONS, ("male", "female"), links.METHODS)
-)
+_KIND, _REASON = enum(nodes.KINDS), enum(claims.REASONS)
 # One row per mention: what tells whether it changed, whom it stands beside, and where it was put.
 MENTION_ROWS = f"""
     SELECT m.mention, m.row_hash, m.anchor AS number, m.record, m.household, m.file, m.name, m.is_withdrawn,
@@ -36,12 +33,6 @@ MENTION_ROWS = f"""
            o.reason::{_REASON} AS reason, o.node
     FROM mentions AS m LEFT JOIN number_links AS l USING (mention) LEFT JOIN node_of AS o USING (mention)
 """
-# What of a node is kept: the rest follows from it, and from the sound of its name. Most phones and addresses are rare.
-NODE_COLUMNS = (
-    "node", "kind", "mention_count", "first_key", "own_number", "names", "sounds", "damaged", "birth_years",
-    "certificates", "documents", "addresses", "accounts", "households", "birth_days", "sex", "phones", "districts",
-    "name", "kin", "kin_sounds", "is_founder", "name_count", "common_phones", "common_addresses",
-)  # fmt: skip
 _MEASURES = ", ".join(f"gamma_{c.name}, weight_{c.name}" for c in comparisons.COMPARISONS)
 SCORED_ROWS = f"""
     SELECT left_node, right_node, l.first_key AS mention_key_l, r.first_key AS mention_key_r, match_weight, rules,
@@ -49,38 +40,13 @@ SCORED_ROWS = f"""
     FROM scored_pairs JOIN pairs USING (left_node, right_node)
     JOIN nodes AS l ON l.node = left_node JOIN nodes AS r ON r.node = right_node
 """
-# Of a mention whose first citizen id is not the one it has now, that one is kept too: it has a claim to both.
-LINK_ROWS = f"""
-    SELECT mention, mention_key, cluster, origin, link_method::{_METHOD} AS link_method, match_weight, is_certain,
-           reason
-    FROM links LEFT JOIN origins USING (mention)
-"""
 _NODE_CLUSTER = "node, cluster, match_weight, is_decided"
 DECIDED_ROWS = "SELECT DISTINCT unnest([mention_l, mention_r]) AS mention FROM decisions"
 
 
-def _node_rows() -> str:
-    told = {"kind": f"kind::{_KIND} AS kind", "sex": f"sex::{_SEX} AS sex"} | {
-        f"common_{column}": f"{score.without(column, f'rare_{column}')} AS common_{column}" for column in score.COUNTED
-    }
-    return f"SELECT {', '.join(told.get(column, column) for column in NODE_COLUMNS)} FROM nodes"
-
-
-# Rows of table ``nodes`` as they are kept.
-NODE_ROWS = _node_rows()
-
-
 def kept_nodes(keys: str, among: str = "kept.node") -> str:
     """SQL: those of the kept nodes ``among`` that relation ``keys`` (node) names, with all that follows from a row."""
-    return f"""
-        WITH found AS MATERIALIZED (SELECT * FROM {among} SEMI JOIN {keys} USING (node)),
-        named AS (
-            SELECT f.*, {score.NUMBER} AS number, {content_id("first_key")} AS first_mention, {score.rare_lists()},
-                   s.* EXCLUDE (name)
-            FROM found AS f JOIN kept.sound AS s USING (name)
-        )
-        SELECT * EXCLUDE (common_phones, common_addresses), {score.DERIVED_LISTS} FROM named
-    """
+    return score.comparable_nodes(f"(SELECT * FROM {among} SEMI JOIN {keys} USING (node))")
 
 
 @dataclass(frozen=True)
@@ -136,22 +102,19 @@ def _quoted(file: Path) -> str:
 
 
 def keep_all(connection: duckdb.DuckDBPyConnection, standing: Standing, token: str) -> None:
-    """Keep a whole run. Needs its tables, ``links``, ``citizens`` and ``review``."""
+    """Keep of a whole run what was not kept when it was made. Needs its tables, ``citizens`` and ``review``."""
     connection.execute(
         f"""
         BEGIN;
         CREATE TABLE kept.mention AS {MENTION_ROWS};
-        CREATE TABLE kept.node AS {NODE_ROWS};
         CREATE TABLE kept.scored AS {SCORED_ROWS};
         CREATE TABLE kept.edge AS FROM edges;
         CREATE TABLE kept.node_cluster AS SELECT {_NODE_CLUSTER} FROM node_clusters;
-        CREATE TABLE kept.link AS {LINK_ROWS};
         CREATE TABLE kept.citizen AS FROM citizens;
         CREATE TABLE kept.review AS FROM review;
         CREATE TABLE kept.life AS FROM lives;
         CREATE TABLE kept.sound AS FROM sounds;
         CREATE TABLE kept.decided AS {DECIDED_ROWS};
-        CREATE TABLE kept.block AS FROM blocks;
         CREATE TABLE kept.standing AS SELECT '{standing.fingerprint}' AS fingerprint, '{token}' AS token;
         COMMIT
         """
@@ -174,7 +137,7 @@ def keep_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
         DELETE FROM kept.mention WHERE mention IN (FROM mentions_replaced);
         INSERT INTO kept.mention BY NAME FROM placed;
         DELETE FROM kept.node WHERE node IN (FROM derived);
-        INSERT INTO kept.node BY NAME SELECT * FROM ({NODE_ROWS}) SEMI JOIN derived USING (node);
+        INSERT INTO kept.node BY NAME SELECT {", ".join(score.NODE_COLUMNS)} FROM nodes SEMI JOIN derived USING (node);
         DELETE FROM kept.block WHERE node IN (FROM dirty);
         INSERT INTO kept.block BY NAME FROM blocks_new;
         DELETE FROM kept.scored WHERE left_node IN (FROM repaired) OR right_node IN (FROM repaired);
@@ -184,7 +147,7 @@ def keep_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
         DELETE FROM kept.node_cluster WHERE node IN {affected};
         INSERT INTO kept.node_cluster BY NAME SELECT {_NODE_CLUSTER} FROM node_clusters WHERE node IN {affected};
         DELETE FROM kept.link WHERE mention IN (FROM in_scope);
-        INSERT INTO kept.link BY NAME {LINK_ROWS};
+        INSERT INTO kept.link BY NAME FROM links;
         DELETE FROM kept.citizen WHERE cluster IN {affected};
         INSERT INTO kept.citizen BY NAME FROM citizens;
         DELETE FROM kept.review WHERE left_node IN {affected} OR right_node IN {affected};
@@ -203,22 +166,20 @@ def write_fast(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SET disabled_compression_methods = 'fsst,dict_fsst,zstd,dictionary'")
 
 
-# Rows of the published links, from what is kept.
-KEPT_LINKS = "kept.link LEFT JOIN (SELECT cluster, citizen_id FROM kept.citizen) USING (cluster)"
-_LINK = "mention_key, citizen_id, link_method::VARCHAR AS link_method, match_weight, is_certain, reason"
+_LINK = """mention_key, citizen_id, link_method::VARCHAR AS link_method, match_weight, is_certain,
+    reason::VARCHAR AS reason"""
 _CITIZEN = "citizen_id, identity_confidence, id_no, first_run_id"
 _SCORED = f"mention_key_l, mention_key_r, match_weight, names AS rules, {_MEASURES}"
 
 
-def publish(connection: duckdb.DuckDBPyConnection, links_of: str, token: str) -> None:
-    """Write schema ``identity`` of the work file in one transaction: the links from relation ``links_of``, the rest
-    from what is kept.
-    """
+def publish(connection: duckdb.DuckDBPyConnection, token: str) -> None:
+    """Write schema ``identity`` of the work file from what is kept, in one transaction."""
     connection.execute(
         f"""
         BEGIN;
         CREATE SCHEMA IF NOT EXISTS work.identity;
-        CREATE OR REPLACE TABLE work.identity.mention_links AS SELECT {_LINK} FROM {links_of};
+        CREATE OR REPLACE TABLE work.identity.mention_links AS 
+        SELECT {_LINK} FROM kept.link LEFT JOIN (SELECT cluster, citizen_id FROM kept.citizen) USING (cluster);
         CREATE OR REPLACE TABLE work.identity.citizens AS SELECT {_CITIZEN} FROM kept.citizen;
         CREATE OR REPLACE TABLE work.identity.scored_pairs AS
         SELECT {_SCORED} FROM kept.scored JOIN ({blocking.rule_lists("kept.scored")}) USING (rules);
@@ -234,7 +195,8 @@ def publish_changes(connection: duckdb.DuckDBPyConnection, token: str) -> None:
         f"""
         BEGIN;
         DELETE FROM work.identity.mention_links WHERE mention_key IN (SELECT mention_key FROM links_before);
-        INSERT INTO work.identity.mention_links BY NAME SELECT {_LINK} FROM links;
+        INSERT INTO work.identity.mention_links BY NAME
+        SELECT {_LINK} FROM links LEFT JOIN (SELECT cluster, citizen_id FROM citizens) USING (cluster);
         DELETE FROM work.identity.citizens WHERE citizen_id IN (FROM citizens_before);
         INSERT INTO work.identity.citizens BY NAME SELECT {_CITIZEN} FROM citizens;
         DELETE FROM work.identity.scored_pairs WHERE (mention_key_l, mention_key_r) IN (FROM scored_before);

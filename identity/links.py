@@ -5,10 +5,19 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from identity import thresholds
+from identity import claims, thresholds
 from identity.cluster import Partition
+from identity.clustering import is_certain
+from identity.words import enum
 
 METHODS = ("decision", "identity_number", "probabilistic", "single", "unresolved")
+_BY_EVIDENCE = "evidence of name and circumstances"
+# Every reason of a link: few, so that a byte tells which.
+REASONS = (
+    "no person is named", "decision of a person", "a withdrawn record founds nobody",
+    "too little to tell who this is", _BY_EVIDENCE, "document", "name and records of one household or account",
+    "full name and birth date", *claims.REASONS, *(f"{reason}; {_BY_EVIDENCE}" for reason in claims.REASONS),
+)  # fmt: skip
 # Of whom links are told in a full run: every mention.
 SUBJECTS = (
     "(SELECT mention, mention_key, is_withdrawn, name IS NOT NULL AS is_named, birth_day IS NOT NULL AS is_dated"
@@ -16,79 +25,86 @@ SUBJECTS = (
 )
 
 
-def create_links(connection: duckdb.DuckDBPyConnection, subjects: str = SUBJECTS) -> None:
-    """Create ``links``, one row per mention of relation ``subjects``: its citizen, how sure, by what method, and why.
+def link_rows(subjects: str = SUBJECTS) -> str:
+    """SQL: one row per mention of relation ``subjects``: its cluster, how sure, by what method, and why.
 
-    ``subjects`` has the columns of the one that stands for it.
+    ``subjects`` has the columns of the one that stands for it. Of a mention whose first citizen id is not the one it
+    has now, that one (``origin``) is told too: it has a claim to both.
     """
     weights = " ".join(f"WHEN '{reason}' THEN {weight}" for reason, weight in thresholds.NUMBER_WEIGHTS.items())
-    confidence = " ".join(f"WHEN '{reason}' THEN {value}" for reason, value in thresholds.NUMBER_CONFIDENCE.items())
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE links AS
-        WITH sizes AS (SELECT cluster, count(*) AS mentions FROM clustered GROUP BY cluster)
+    return f"""
+        WITH placed AS MATERIALIZED (
+            SELECT node, cluster, kind, match_weight, z.mentions > 1 AS is_shared
+            FROM node_clusters LEFT JOIN (SELECT cluster, count(*) AS mentions FROM clustered GROUP BY cluster) AS z
+                 USING (cluster)
+        )
         SELECT
-            m.mention, m.mention_key, i.cluster, i.citizen, i.citizen_id,
+            m.mention, m.mention_key, c.cluster, r.origin,
             CASE
-                WHEN i.citizen IS NULL THEN 'unresolved'
+                WHEN c.cluster IS NULL THEN 'unresolved'
                 WHEN d.mention IS NOT NULL THEN 'decision'
-                WHEN z.mentions = 1 THEN 'single'
+                WHEN NOT c.is_shared THEN 'single'
                 WHEN o.kind = 'anchor' THEN 'identity_number'
                 WHEN c.match_weight IS NOT NULL THEN 'probabilistic'
                 WHEN c.kind IN ('document', 'conflict') THEN 'identity_number'
                 ELSE 'probabilistic'
-            END AS link_method,
+            END::{enum(METHODS)} AS link_method,
             CASE
                 WHEN d.mention IS NOT NULL THEN {thresholds.DECISION_WEIGHT}
                 WHEN o.kind = 'anchor' THEN CASE o.reason {weights} END
                 -- Whoever founds a cluster that others join has no weight of its own: what was found identical speaks.
-                WHEN i.citizen IS NOT NULL AND z.mentions > 1 THEN
+                WHEN c.cluster IS NOT NULL AND c.is_shared THEN
                     coalesce(c.match_weight, {thresholds.IDENTICAL_MENTIONS_WEIGHT})
                 ELSE c.match_weight
             END AS match_weight,
-            coalesce(i.citizen IS NOT NULL AND k.is_certain, false) AS is_certain,
+            c.cluster IS NOT NULL AND (d.mention IS NOT NULL OR {is_certain("o")}) AS is_certain,
             CASE
                 WHEN NOT m.is_named AND o.mention IS NULL THEN 'no person is named'
                 WHEN d.mention IS NOT NULL THEN 'decision of a person'
                 WHEN o.kind = 'anchor' THEN o.reason
-                WHEN i.citizen IS NULL AND m.is_withdrawn THEN 'a withdrawn record founds nobody'
-                WHEN i.citizen IS NULL THEN 'too little to tell who this is'
-                WHEN c.match_weight IS NOT NULL THEN concat_ws('; ', o.reason, 'evidence of name and circumstances')
+                WHEN c.cluster IS NULL AND m.is_withdrawn THEN 'a withdrawn record founds nobody'
+                WHEN c.cluster IS NULL THEN 'too little to tell who this is'
+                WHEN c.match_weight IS NOT NULL THEN concat_ws('; ', o.reason, '{_BY_EVIDENCE}')
                 WHEN c.kind = 'document' THEN 'document'
                 WHEN o.reason IS NULL AND NOT m.is_dated THEN 'name and records of one household or account'
                 ELSE coalesce(o.reason, 'full name and birth date')
-            END AS reason,
-            CASE
-                WHEN d.mention IS NOT NULL THEN {thresholds.DECISION_CONFIDENCE}
-                WHEN o.kind = 'anchor' THEN CASE o.reason {confidence} END
-                WHEN c.match_weight IS NOT NULL THEN
-                    least({thresholds.PROBABILISTIC_CONFIDENCE_CAP}, 1 / (1 + pow(2, -c.match_weight)))
-                ELSE {thresholds.SINGLE_CONFIDENCE}
-            END AS confidence
+            END::{enum(REASONS)} AS reason
         FROM {subjects} AS m
         LEFT JOIN node_of AS o USING (mention)
-        LEFT JOIN node_clusters AS c USING (node)
-        LEFT JOIN clustered AS k ON k.mention = m.mention
-        LEFT JOIN cluster_ids AS i ON i.cluster = c.cluster
-        LEFT JOIN sizes AS z ON z.cluster = c.cluster
+        LEFT JOIN placed AS c USING (node)
+        LEFT JOIN origins AS r ON r.mention = m.mention
         LEFT JOIN decided_mentions AS d ON d.mention = m.mention
-        """
-    )
+    """
 
 
-def create_citizens(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``citizens``, one row per cluster: id and number, confidence, sound number, first run."""
+def create_citizens(connection: duckdb.DuckDBPyConnection, links: str) -> None:
+    """Create ``citizens``, one row per cluster of ``links``: id and number, confidence, sound number, first run.
+
+    Most rest on one number and one name: a mean is taken of the others.
+    """
+    numbers = " ".join(f"WHEN '{reason}' THEN {value}" for reason, value in thresholds.NUMBER_CONFIDENCE.items())
+    by_evidence = ", ".join(f"'{reason}'" for reason in REASONS if reason.endswith(_BY_EVIDENCE))
     connection.execute(
-        """
+        f"""
         CREATE OR REPLACE TEMP TABLE citizens AS
-        -- A mean of decimals: one of floating points depends on the order in which threads add.
-        SELECT cluster, any_value(i.citizen_id) AS citizen_id,
-               round(avg(l.confidence::DECIMAL(12, 9)), 4) AS identity_confidence,
-               any_value(n.number) AS id_no, any_value(i.first_run_id) AS first_run_id, any_value(i.citizen) AS citizen,
-               any_value(p.number_print) AS number_print
-        FROM cluster_ids AS i JOIN cluster_numbers AS n USING (cluster) JOIN links AS l USING (cluster)
-        LEFT JOIN cluster_prints AS p USING (cluster)
-        GROUP BY cluster
+        WITH weighed AS (
+            SELECT cluster, CASE
+                WHEN reason IN ({by_evidence}) THEN
+                    least({thresholds.PROBABILISTIC_CONFIDENCE_CAP}, 1 / (1 + pow(2, -match_weight)))
+                ELSE CASE reason WHEN 'decision of a person' THEN {thresholds.DECISION_CONFIDENCE} {numbers}
+                     ELSE {thresholds.SINGLE_CONFIDENCE} END
+                END AS confidence
+            FROM {links} SEMI JOIN (SELECT cluster FROM {links} WHERE reason <> 'id') USING (cluster)
+        ),
+        means AS (
+            -- A mean of decimals: one of floating points depends on the order in which threads add.
+            SELECT cluster, round(avg(confidence::DECIMAL(12, 9)), 4) AS mean FROM weighed GROUP BY cluster
+        )
+        SELECT cluster, i.citizen_id,
+               coalesce(mean, {thresholds.NUMBER_CONFIDENCE["id"]}::DOUBLE) AS identity_confidence,
+               n.number AS id_no, i.first_run_id, i.citizen, p.number_print
+        FROM cluster_ids AS i JOIN cluster_numbers AS n USING (cluster)
+        LEFT JOIN cluster_prints AS p USING (cluster) LEFT JOIN means USING (cluster)
         """
     )
 

@@ -83,8 +83,7 @@ def build(connection: duckdb.DuckDBPyConnection, mention_keys: Sequence[str]) ->
     connection.execute(
         """
         CREATE OR REPLACE TABLE first_of AS
-        SELECT m.mention_key, first.mention_key AS first_key, o.node, n.mention_count, n.is_founder
-        FROM node_of AS o JOIN mentions AS m USING (mention)
-        JOIN nodes AS n USING (node) JOIN mentions AS first ON first.mention = n.first_mention
+        SELECT m.mention_key, n.first_key, o.node, n.mention_count, n.is_founder
+        FROM node_of AS o JOIN mentions AS m USING (mention) JOIN nodes AS n USING (node)
         """
     )

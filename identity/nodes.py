@@ -166,7 +166,7 @@ def describe_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         FROM told GROUP BY node;
         CREATE OR REPLACE TEMP TABLE said_often AS
         SELECT node, any_value(kind) AS kind, any_value(mention_count) AS mention_count,
-               min(mention) AS first_mention, arg_min(mention_key, mention) AS first_key, min(id_no) AS own_number,
+               arg_min(mention_key, mention) AS first_key, min(id_no) AS own_number,
                {", ".join(f"any_value({value}) AS one_{column}" for column, value in _SAID.items())},
                {_SEX_OF_MANY} AS sex, {" AND ".join(_agree(column) for column in _SAID)} AS is_even
         FROM ({_said("sizes WHERE mention_count > 1")}) GROUP BY node;
@@ -181,19 +181,19 @@ def describe_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT * FROM (SELECT node, {_gathered()} FROM said GROUP BY node) JOIN main_names USING (node);
         CREATE OR REPLACE TEMP VIEW profile_rows AS
         WITH even AS (
-            SELECT node, kind, mention_count, first_mention, mention_key AS first_key, id_no AS own_number,
+            SELECT node, kind, mention_count, mention_key AS first_key, id_no AS own_number,
                    {", ".join(f"{value} AS one_{column}" for column, value in _SAID.items())}, {_SEX_OF_ONE} AS sex
             FROM (SELECT *, {_BORN} AS born FROM sizes JOIN mentions ON mention = first_mention
                   WHERE mention_count = 1)
             UNION ALL SELECT * EXCLUDE (is_even) FROM said_often WHERE is_even
         )
-        SELECT node, kind, mention_count, first_mention, first_key, own_number, one_names AS name,
+        SELECT node, kind, mention_count, first_key, own_number, one_names AS name,
                {", ".join(f"{_listed(f'one_{column}')} AS {column}" for column in _GATHERED if column in _SAID)},
                {_listed("one_born", "one_number_birth")} AS birth_days, sex, coalesce(one_phones, []) AS phones,
                {_listed("one_hukou", "one_managing")} AS districts
         FROM even
         UNION ALL BY NAME
-        SELECT node, kind, mention_count, first_mention, first_key, own_number, u.* EXCLUDE (node), sex
+        SELECT node, kind, mention_count, first_key, own_number, u.* EXCLUDE (node), sex
         FROM said_often JOIN uneven AS u USING (node)
         """
     )

@@ -11,7 +11,6 @@ import duckdb
 
 from identity import blocking, changes, claims, clustering, comparisons, decisions, delta, han, kept, links, score
 from identity.citizen_id import assign_ids, create_prints, ledger_token, new_token, open_ledger
-from identity.cluster import Partition
 from identity.constraints import create_cannot_links
 from identity.kept import keep_changes
 from identity.lives import create_lives
@@ -115,10 +114,10 @@ class _Run:
         connection.execute("SET checkpoint_threshold = '1TB'")
         self.total = read_mentions(connection, "work")
         self.clock.done()
-        prepare(connection)
+        prepare(connection, "kept.node")
         _let_go(connection, *_USED_ONCE)
         self.clock.done()
-        blocking.create_pairs(connection)
+        blocking.create_pairs(connection, "kept.block")
         _let_go(connection, "blocks_asked", "proposed")
         create_cannot_links(connection)
         create_lives(connection, "work")
@@ -133,9 +132,11 @@ class _Run:
             ids = assign_ids(connection, self.run_id, self.token)
         self.clock.done()
         connection.execute(f"CREATE OR REPLACE TEMP TABLE open_pairs AS {links.without_joined('scored_pairs')}")
-        self._conclude(partition)
+        connection.execute(f"CREATE TABLE kept.link AS {links.link_rows()}")
+        links.create_citizens(connection, "kept.link")
+        links.create_review(connection, partition)
         kept.keep_all(connection, standing, self.token)
-        kept.publish(connection, "links", self.token)
+        kept.publish(connection, self.token)
         self.clock.done()
         return self._result(ids, None)
 
@@ -166,20 +167,16 @@ class _Run:
             ids = assign_ids(connection, self.run_id, self.token, "in_scope")
         self.clock.done()
         delta.bring_neighbours(connection)
-        self._conclude(partition, "relinked")
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE links AS {links.link_rows('relinked')}")
+        links.create_citizens(connection, "links")
+        links.create_review(connection, partition)
         keep_changes(connection, self.token)
         if kept.is_published(connection, standing.token):
             kept.publish_changes(connection, self.token)
         else:
-            kept.publish(connection, kept.KEPT_LINKS, self.token)
+            kept.publish(connection, self.token)
         self.clock.done()
         return self._result(ids, changed)
-
-    def _conclude(self, partition: Partition, subjects: str = links.SUBJECTS) -> None:
-        """Say of every mention, citizen and undecided pair that was looked at what became of it."""
-        links.create_links(self.connection, subjects)
-        links.create_citizens(self.connection)
-        links.create_review(self.connection, partition)
 
     def _result(self, ids: dict[str, int], changed: int | None) -> ResolveResult:
         connection = self.connection
@@ -212,8 +209,8 @@ def _let_go(connection: duckdb.DuckDBPyConnection, *tables: str) -> None:
     connection.execute("; ".join(f"DROP TABLE {table}" for table in tables))
 
 
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """From table ``mentions`` to comparable ``nodes``: sounds, owners of numbers, collapse, profiles."""
+def prepare(connection: duckdb.DuckDBPyConnection, table: str = "node_rows") -> None:
+    """From table ``mentions`` to comparable ``nodes`` over ``table``: sounds, owners of numbers, collapse, profiles."""
     decisions.without_decisions(connection)
     han.create_macros(connection)
     create_sounds(connection)
@@ -221,7 +218,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     comparisons.create_macros(connection)
     claims.disown_numbers_of_kin(connection)
     create_nodes(connection)
-    score.create_comparable_nodes(connection)
+    score.create_comparable_nodes(connection, table)
 
 
 class _Clock:

@@ -8,24 +8,32 @@ from identity import thresholds
 from identity.comparisons import COMPARED_COLUMNS, COMPARISONS
 from identity.han import UNREADABLE
 from identity.model import Parameters, splink_settings
+from identity.nodes import KINDS
+from identity.words import enum
 from warehouse.digest import text_digest
 
-# Of a node's row: its number, if that is its own or nobody can tell.
-NUMBER = "CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END"
 # Of what it is asked how many nodes carry it.
 COUNTED = ("phones", "addresses")
 
-# What of a node follows from the rest of its row: not kept.
-DERIVED_LISTS = """
+# A node's row: what does not follow from the rest of it. Most phones and addresses are rare.
+NODE_COLUMNS = (
+    "node", "kind", "mention_count", "first_key", "own_number", "names", "sounds", "damaged", "birth_years",
+    "certificates", "documents", "addresses", "accounts", "households", "birth_days", "sex", "phones", "districts",
+    "name", "sound_number", "surname_number", "given_number", "kin", "kin_sounds", "is_founder", "name_count",
+    "common_phones", "common_addresses",
+)  # fmt: skip
+# Of a node's row: its number, if that is its own or nobody can tell.
+NUMBER = "CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END"
+_DERIVED_LISTS = """
     CASE WHEN kind = 'anchor' THEN [number] WHEN kind = 'residual' THEN damaged ELSE [] END AS numbers,
     CASE WHEN kind <> 'anchor' THEN certificates WHEN len(certificates) = 0 THEN [number]
          ELSE list_sort(list_distinct(list_append(certificates, number))) END AS claims
 """
 
 
-def create_comparable_nodes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``nodes``: profiles with their sounds and kin, and what blocking, comparing and clustering need of them:
-    numbers, claims, and how rare name, phones and addresses are.
+def create_comparable_nodes(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Create ``table``, the rows of all nodes, and over it the view ``nodes``: what blocking, comparing and clustering
+    need of them.
     """
     connection.execute(
         f"""
@@ -33,30 +41,35 @@ def create_comparable_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT name, {name_class("count(*)")} AS name_count FROM profiles WHERE kind = 'anchor' GROUP BY name;
         {_common("phones", thresholds.RARE_PHONE_NODES)}
         {_common("addresses", thresholds.RARE_ADDRESS_NODES)}
-        CREATE OR REPLACE TABLE node_rows AS {counted_nodes()};
-        CREATE OR REPLACE VIEW nodes AS {comparable_nodes("node_rows")}
+        CREATE OR REPLACE TABLE {table} AS {node_rows()};
+        CREATE OR REPLACE VIEW nodes AS {comparable_nodes(table)}
         """
     )
 
 
-def counted_nodes() -> str:
-    """SQL: every node of ``profiles`` with its sounds and kin, what it is to clustering, and how common its name, its
-    phones and addresses are: by ``sounds``, ``kin_lists``, ``name_counts`` and ``node_common_<column>``.
+def node_rows() -> str:
+    """SQL: the row of every node of ``profiles``, with its sounds and kin, what it is to clustering, and how common its
+    name, its phones and addresses are: by ``sounds``, ``kin_lists``, ``name_counts`` and ``node_common_<column>``.
 
     What is joined is put together first: a profile is a wide row, and every join that it goes through takes its time.
     """
-    return f"""
-        SELECT
-            p.* REPLACE (coalesce(p.sounds, [s.sound]) AS sounds), s.* EXCLUDE (name, name_count),
-            coalesce(k.kin, []) AS kin, coalesce(k.kin_sounds, []) AS kin_sounds,
-            {NUMBER} AS number,
-            CASE WHEN kind IN ('anchor', 'conflict', 'document') THEN true WHEN kind = 'residual' THEN
+    told = {
+        "kind": f"p.kind::{enum(KINDS)} AS kind",
+        "sex": f"p.sex::{enum(('male', 'female'))} AS sex",
+        "sounds": "coalesce(p.sounds, [s.sound]) AS sounds",
+        "is_founder": f"""
+            CASE WHEN p.kind IN ('anchor', 'conflict', 'document') THEN true WHEN p.kind = 'residual' THEN
                 length(p.name) >= 2 AND NOT is_polite(p.name) AND NOT regexp_matches(p.name, '[{UNREADABLE}]')
                 AND (len(birth_days) > 0 OR (len(households) > 0 OR len(accounts) > 0)
                                             AND mention_count >= {thresholds.FOUNDING_RECORDS})
-                ELSE false END AS is_founder,
-            coalesce(s.name_count, {name_class("0")}) AS name_count,
-            coalesce(k.common_phones, []) AS common_phones, coalesce(k.common_addresses, []) AS common_addresses
+                ELSE false END AS is_founder""",
+        "name_count": f"coalesce(s.name_count, {name_class('0')}) AS name_count",
+    } | {
+        column: f"coalesce(k.{column}, []) AS {column}"
+        for column in ("kin", "kin_sounds", "common_phones", "common_addresses")
+    }
+    return f"""
+        SELECT {", ".join(told.get(column, column) for column in NODE_COLUMNS)}
         FROM profiles AS p JOIN (FROM sounds LEFT JOIN name_counts USING (name)) AS s USING (name)
         LEFT JOIN (
             FROM kin_lists FULL JOIN node_common_phones USING (node) FULL JOIN node_common_addresses USING (node)
@@ -64,9 +77,9 @@ def counted_nodes() -> str:
     """
 
 
-def comparable_nodes(counted: str) -> str:
-    """SQL: a row of ``nodes`` for every row of relation ``counted``, with all that follows from it."""
-    return f"SELECT * EXCLUDE (common_phones, common_addresses), {rare_lists()}, {DERIVED_LISTS} FROM {counted}"
+def comparable_nodes(rows: str) -> str:
+    """SQL: every node of relation ``rows``, with all that follows from its row."""
+    return f"SELECT *, {NUMBER} AS number, {rare_lists()}, {_DERIVED_LISTS} FROM {rows}"
 
 
 def rare_lists() -> str:
@@ -103,14 +116,17 @@ def _common(column: str, limit: int) -> str:
 
 
 def score_pairs(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -> None:
-    """Create ``scored_pairs`` from ``pairs``: match_weight, and its gamma_ and weight_ per comparison."""
+    """Create ``scored_pairs`` from ``pairs``: match_weight, and its gamma_ and weight_ per comparison.
+
+    ``sounds`` holds the names of the nodes that are compared.
+    """
     # Here, because it takes half a second that a command without linking need not wait.
     from splink import DuckDBAPI, Linker
 
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE compared_nodes AS
-        SELECT node, {", ".join(COMPARED_COLUMNS)} FROM nodes
+        SELECT node, {", ".join(COMPARED_COLUMNS)} FROM nodes JOIN sounds USING (name)
         WHERE node IN (SELECT left_node FROM pairs UNION SELECT right_node FROM pairs)
         """
     )

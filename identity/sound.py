@@ -58,7 +58,7 @@ def read_names(names: list[str]) -> pa.Table:
 
 def create_sounds(connection: duckdb.DuckDBPyConnection, known: str | None = None) -> None:
     """Create table ``sounds``: one row per distinct name of ``mentions``; ``sound_number`` and ``surname_number`` are
-    digests of both sounds.
+    digests of both sounds, ``given_number`` of a given name of several characters.
 
     ``known`` is a relation of the same columns: names that it holds are not read again.
     """
@@ -71,7 +71,8 @@ def create_sounds(connection: duckdb.DuckDBPyConnection, known: str | None = Non
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE sounds AS
-        SELECT *, {text_digest("sound")} AS sound_number, {text_digest("surname_sound")} AS surname_number
+        SELECT *, {text_digest("sound")} AS sound_number, {text_digest("surname_sound")} AS surname_number,
+               CASE WHEN length(given) > 1 THEN {text_digest("given")} END AS given_number
         FROM sounds_found
         """
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from invented_mentions import Book, invent_town, read_links
 from same_as_anew import resolve_both_ways
 
+from identity import thresholds
 from identity.kept import KEPT_FILE
 from identity.mention import MentionsUnusable
 from identity.model import Parameters
@@ -82,6 +84,20 @@ def test_a_change_at_the_end_of_a_long_name_or_in_a_second_phone_is_seen(town: T
     assert town.run().changed == 2
     say("阿卜杜拉·买买提江", "13800000003")
     assert town.run().changed == 2
+
+
+def test_a_block_that_ceases_to_be_too_common_proposes_pairs_on_that_day(town: Town) -> None:
+    shared = {"sex": "male", "birth_date": dt.date(1961, 5, 4), "birth_date_precision": "day"}
+    crowd = [
+        town.rows[0] | shared | {"mention_key": f"crowd/{name}", "record_key": f"crowd/{name}", "name": name,
+                                 "id_no": None, "phones": [], "address": None, "household_key": None}
+        for name in (f"邹{one}{other}" for one in "明华丽强军芳娜静" for other in "勇霞平刚桂英建国")
+    ][: thresholds.BLOCK_LIMITS["surname_birth"] + 1]  # fmt: skip
+    town.rows += crowd
+    before = town.run().pairs
+    town.rows = [row for row in town.rows if row not in crowd[:2]]
+    left = len(crowd) - 2
+    assert town.run().pairs >= before + left * (left - 1) // 2
 
 
 def test_a_town_may_empty_and_fill_again(town: Town) -> None:
