@@ -5,16 +5,16 @@ from __future__ import annotations
 import duckdb
 
 from identity import thresholds
-from warehouse.digest import digest
+from warehouse.digest import digest, if_long
 
 # A rule's key is made of parts: numbers and dates, and texts. A node without one of them has no key; a rule over a list
 # has a key for each item.
 _Key = tuple[tuple[str, ...], tuple[str, ...]]
 _SCALAR: dict[str, _Key] = {
-    "sound_number_head": (("sound_number",), ("substr(numbers[1], 1, 10)",)),
-    "number_first14": (("surname_number",), ("substr(numbers[1], 1, 14)",)),
-    "number_last8": (("surname_number",), ("right(numbers[1], 8)",)),
-    "number_ends": (("surname_number",), ("substr(numbers[1], 1, 10) || right(numbers[1], 4)",)),
+    "sound_number_head": (("sound_number",), ("substr(first_number, 1, 10)",)),
+    "number_first14": (("surname_number",), ("substr(first_number, 1, 10)", "substr(first_number, 11, 4)")),
+    "number_last8": (("surname_number",), ("right(first_number, 8)",)),
+    "number_ends": (("surname_number",), ("substr(first_number, 1, 10)", "right(first_number, 4)")),
     "sound_alone": (("sound_number",), ()),
 }
 _LISTS: dict[str, tuple[str, _Key]] = {
@@ -139,6 +139,6 @@ def keyed_nodes(relation: str, rule: str) -> str:
     else:
         column, (numbers, texts) = _LISTS[rule]
         relation = f"(SELECT *, unnest({column}) AS item FROM {relation} WHERE len({column}) > 0)"
-    block = digest([str(RULES.index(rule)), *numbers, *texts], texts)
+    block = digest([str(RULES.index(rule)), *numbers, *texts], [if_long(text) for text in texts])
     told = " AND ".join(f"{part} IS NOT NULL" for part in (*numbers, *texts))
     return f"SELECT node, kind, {block} AS block FROM {relation} WHERE {told}"

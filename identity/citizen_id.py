@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from identity.content_id import content_id
+from warehouse.digest import text_digest
 
 LEDGER_FILE = "ledger.duckdb"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -120,8 +121,20 @@ def new_token() -> str:
 
 
 def create_prints(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``prints``: the fingerprints of the name and the number of every row of ``mentions``."""
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE prints AS {prints('mentions')}")
+    """Create ``prints``: the fingerprints of the name and the number of every row of ``mentions``.
+
+    A name is printed once, from ``sounds``: MD5 is slow, and most names have several bearers.
+    """
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE prints AS
+        WITH names AS MATERIALIZED (
+            SELECT {text_digest("name")} AS name_number, {print_of("name")} AS name_print FROM sounds
+        )
+        SELECT mention, coalesce(name_print, {print_of("''")}) AS name_print, {print_of("id_no")} AS number_print
+        FROM mentions LEFT JOIN names USING (name_number)
+        """
+    )
 
 
 def prints(mentions: str) -> str:

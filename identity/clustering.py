@@ -123,15 +123,16 @@ def cluster_nodes(connection: duckdb.DuckDBPyConnection, nodes: str = "nodes") -
                           AS cluster)
         FROM placed;
         CREATE OR REPLACE TABLE decided_mentions AS
-        SELECT DISTINCT o.mention
-        FROM decisions AS d JOIN node_of AS o ON o.mention IN (d.mention_l, d.mention_r)
-        JOIN node_clusters AS c ON c.node = o.node
-        JOIN node_of AS p ON p.mention = CASE WHEN o.mention = d.mention_l THEN d.mention_r ELSE d.mention_l END
-        JOIN node_clusters AS e ON e.node = p.node AND e.cluster = c.cluster
-        WHERE d.verdict = 'link'
+        WITH decided AS (
+            SELECT mention_l AS mention, mention_r AS other FROM decisions WHERE verdict = 'link'
+            UNION ALL SELECT mention_r, mention_l FROM decisions WHERE verdict = 'link'
+        )
+        SELECT DISTINCT d.mention
+        FROM decided AS d JOIN node_of AS o USING (mention) JOIN node_of AS p ON p.mention = d.other
+        JOIN node_clusters AS c ON c.node = o.node JOIN node_clusters AS e ON e.node = p.node AND e.cluster = c.cluster
         UNION
-        SELECT o.mention FROM node_of AS o JOIN node_clusters AS c USING (node)
-        WHERE c.is_decided AND o.kind <> 'anchor';
+        SELECT mention FROM node_of SEMI JOIN (SELECT node FROM node_clusters WHERE is_decided) USING (node)
+        WHERE kind <> 'anchor';
         CREATE OR REPLACE TABLE cluster_numbers AS
         SELECT cluster, min(number) AS number FROM node_clusters WHERE cluster IS NOT NULL GROUP BY cluster;
         CREATE OR REPLACE TABLE clustered AS

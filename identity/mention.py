@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from identity.content_id import content_id
-from warehouse.digest import digest, text_digest
+from warehouse.digest import digest, if_long, text_digest
 
 NEEDED = (
     "mention_key", "record_key", "source_table", "role", "is_withdrawn", "name", "id_no", "damaged_id_no",
@@ -18,7 +18,7 @@ MENTIONS = "int_mentions__unioned"
 # What is most often a text of at most twelve bytes, which the engine's own digest tells from every other: the second
 # digest is spent on those that are longer.
 _MOSTLY_SHORT = {
-    "name": "CASE WHEN strlen(name) > 12 THEN name END",
+    "name": if_long("name"),
     "phones": "CASE WHEN len(phones) > 1 OR strlen(phones[1]) > 12 THEN array_to_string(phones, ' ') END",
 }
 

@@ -24,7 +24,8 @@ NODE_COLUMNS = (
 )  # fmt: skip
 # Of a node's row: its number, if that is its own or nobody can tell.
 NUMBER = "CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END"
-_DERIVED_LISTS = """
+_DERIVED = """
+    CASE WHEN kind = 'anchor' THEN own_number WHEN kind = 'residual' THEN damaged[1] END AS first_number,
     CASE WHEN kind = 'anchor' THEN [number] WHEN kind = 'residual' THEN damaged ELSE [] END AS numbers,
     CASE WHEN kind <> 'anchor' THEN certificates WHEN len(certificates) = 0 THEN [number]
          ELSE list_sort(list_distinct(list_append(certificates, number))) END AS claims
@@ -79,7 +80,7 @@ def node_rows() -> str:
 
 def comparable_nodes(rows: str) -> str:
     """SQL: every node of relation ``rows``, with all that follows from its row."""
-    return f"SELECT *, {NUMBER} AS number, {rare_lists()}, {_DERIVED_LISTS} FROM {rows}"
+    return f"SELECT *, {NUMBER} AS number, {rare_lists()}, {_DERIVED} FROM {rows}"
 
 
 def rare_lists() -> str:

@@ -28,6 +28,13 @@ def text_digest(text: str) -> str:
     return digest([text], [text])
 
 
+def if_long(text: str) -> str:
+    """SQL: the text if it has more than twelve bytes, else null: a shorter one the engine's own hash tells from every
+    other, and it need not be digested once more.
+    """
+    return f"CASE WHEN strlen({text}) > 12 THEN {text} END"
+
+
 def digest_of_types(values: Sequence[tuple[str, str]]) -> str:
     """SQL (UBIGINT) of a digest of (expression, type) pairs; a list or record that holds texts is read as a text."""
     texts = [
