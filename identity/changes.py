@@ -137,7 +137,7 @@ def load_wanted(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def place_members(connection: duckdb.DuckDBPyConnection) -> None:
-    """Place every member of the touched nodes: tables ``node_of`` and ``node_numbers`` hold these nodes whole.
+    """Place every member of the touched nodes: ``node_of`` holds these nodes whole. Nobody is settled any more.
 
     Creates ``placed`` (rows as kept of every mention that moved or stands in a touched node) and the view
     ``mention_now`` (every mention of this run, as it will be kept).
@@ -145,12 +145,14 @@ def place_members(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE members_before AS SELECT * FROM kept.mention SEMI JOIN touched_nodes USING (node);
-        CREATE OR REPLACE TABLE node_members AS
+        CREATE OR REPLACE TABLE unsettled_members AS
         SELECT mention, is_withdrawn, kind, reason, node FROM members_now SEMI JOIN touched_nodes USING (node)
         UNION ALL
         SELECT mention, is_withdrawn, kind, reason, node FROM members_before
         ANTI JOIN again USING (mention) ANTI JOIN changed USING (mention);
-        CREATE OR REPLACE TEMP TABLE wanted AS SELECT mention FROM node_members
+        CREATE OR REPLACE TEMP TABLE wanted AS SELECT mention FROM unsettled_members;
+        CREATE OR REPLACE TEMP VIEW settled AS FROM mentions WHERE false;
+        CREATE OR REPLACE TEMP VIEW unsettled AS FROM mentions
         """
     )
     load_wanted(connection)
@@ -164,7 +166,7 @@ def place_members(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT * FROM members_before SEMI JOIN node_of USING (mention) ANTI JOIN moved USING (mention)
         )
         SELECT r.* REPLACE (CASE WHEN n.node IS NULL THEN r.node_kind ELSE n.kind END AS node_kind)
-        FROM rows_now AS r LEFT JOIN node_numbers AS n USING (node);
+        FROM rows_now AS r LEFT JOIN unsettled_nodes AS n USING (node);
         CREATE OR REPLACE TEMP TABLE mentions_replaced AS SELECT mention FROM changed UNION SELECT mention FROM placed;
         CREATE OR REPLACE TEMP VIEW mention_now AS
         SELECT * FROM kept.mention ANTI JOIN mentions_replaced USING (mention) UNION ALL SELECT * FROM placed

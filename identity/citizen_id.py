@@ -219,7 +219,7 @@ def create_candidates(connection: duckdb.DuckDBPyConnection) -> None:
 def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int]:
     chosen = _settle_contested(connection)
     connection.register(
-        "settled",
+        "settled_ids",
         pa.table(
             {"cluster": pa.array(list(chosen), pa.int64()), "citizen": pa.array(list(chosen.values()), pa.int64())}
         ),
@@ -228,10 +228,10 @@ def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int
         """
         CREATE OR REPLACE TEMP TABLE kept_ids AS
         SELECT cluster, citizen FROM candidates ANTI JOIN contested USING (cluster, citizen)
-        UNION ALL SELECT cluster, citizen FROM settled
+        UNION ALL SELECT cluster, citizen FROM settled_ids
         """
     )
-    connection.unregister("settled")
+    connection.unregister("settled_ids")
     fresh = connection.execute(
         "SELECT cluster FROM cluster_numbers ANTI JOIN kept_ids USING (cluster) ORDER BY cluster"
     ).to_arrow_table()["cluster"]

@@ -29,8 +29,11 @@ CREATE OR REPLACE MACRO is_other_birth(a, b) AS
 
 
 def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``number_links`` (one row per mention with a sound number) and ``number_owners`` (one row per sound number
-    about which its mentions do not say the same).
+    """Create the view ``number_links`` (one row per mention with a sound number) and ``number_owners`` (one row per
+    number that is weighed).
+
+    The views ``settled`` and ``unsettled`` part the mentions: about the settled there is nothing to weigh, they bear
+    their own number. ``number_judgements`` has the links of the others.
 
     ``number_links.reason`` says how the mention's name agrees with the owner ('id', 'id+same_sound', …), or why the
     number is not its own ('disowned:…'), or that nobody can tell ('conflict:…').
@@ -117,7 +120,7 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
     )
     connection.execute(
         """
-        CREATE OR REPLACE TABLE number_links AS
+        CREATE OR REPLACE TABLE number_judgements AS
         WITH judged AS (
             SELECT *, name_agreement(owner_name, owner_sound, name, sound) AS agreement,
                    mention IN (SELECT mention FROM owner_beside) AS owner_stands_beside,
@@ -126,8 +129,7 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
                             OR substr(name, 3, 1) = substr(owner_name, 3, 1)) AS shares_syllable
             FROM doubtful
         )
-        SELECT mention, id_no, 'id' AS reason FROM mentions
-        WHERE id_no IS NOT NULL AND mention NOT IN (SELECT mention FROM doubtful)
+        SELECT mention, id_no, 'id' AS reason FROM weighed ANTI JOIN doubtful USING (mention)
         UNION ALL
         SELECT mention, id_no,
             CASE
@@ -146,7 +148,9 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
                 WHEN agreement = 'one_char_of_two' AND birth_agrees THEN 'id+birth'
                 ELSE 'conflict:name'
             END
-        FROM judged
+        FROM judged;
+        CREATE OR REPLACE VIEW number_links AS
+        SELECT mention, id_no, 'id' AS reason FROM settled UNION ALL FROM number_judgements
         """
     )
 
@@ -155,7 +159,7 @@ def _find_weighed(connection: duckdb.DuckDBPyConnection) -> None:
     """Create ``weighed``: the mentions of every sound number that is not simply its bearer's.
 
     Where all mentions of a number bear one name, and none states another birth or sex or is withdrawn, there is nothing
-    to weigh: that name owns it. So it is with most numbers.
+    to weigh: that name owns it. So it is with most numbers. Of a number about which a person decided all is looked at.
     """
     connection.execute(
         """
@@ -166,7 +170,13 @@ def _find_weighed(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT anchor FROM mentions WHERE anchor IS NOT NULL GROUP BY anchor
             HAVING min(name_number) <> max(name_number) OR count(name_number) < count(*)
                 OR bool_or(is_withdrawn OR birth_day <> number_birth OR sex <> number_sex)
-        ) USING (anchor)
+            UNION ALL
+            SELECT anchor FROM mentions WHERE mention IN (SELECT unnest([mention_l, mention_r]) FROM decisions)
+        ) USING (anchor);
+        CREATE OR REPLACE TEMP VIEW settled AS
+        FROM mentions WHERE anchor IS NOT NULL AND mention NOT IN (SELECT mention FROM weighed);
+        CREATE OR REPLACE TEMP VIEW unsettled AS
+        FROM mentions WHERE anchor IS NULL OR mention IN (SELECT mention FROM weighed)
         """
     )
 
@@ -176,11 +186,11 @@ def disown_numbers_of_kin(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
         CREATE OR REPLACE TABLE in_conflict AS
-        SELECT DISTINCT id_no FROM number_links WHERE reason IN ('conflict:name', 'conflict:name_and_birth');
+        SELECT DISTINCT id_no FROM number_judgements WHERE reason IN ('conflict:name', 'conflict:name_and_birth');
         CREATE OR REPLACE TABLE owner_companions AS
         WITH owned AS MATERIALIZED (
             SELECT w.id_no, w.mention, w.record, w.household
-            FROM weighed AS w JOIN number_links AS l USING (mention)
+            FROM weighed AS w JOIN number_judgements AS l USING (mention)
             WHERE NOT w.is_withdrawn AND starts_with(l.reason, 'id') AND w.id_no IN (SELECT id_no FROM in_conflict)
         )
         SELECT DISTINCT owned.id_no, other.name
@@ -192,10 +202,10 @@ def disown_numbers_of_kin(connection: duckdb.DuckDBPyConnection) -> None:
     )
     connection.execute(
         """
-        UPDATE number_links SET reason = 'disowned:kin_of_owner'
+        UPDATE number_judgements SET reason = 'disowned:kin_of_owner'
         FROM weighed, owner_companions AS beside
-        WHERE number_links.mention = weighed.mention
-          AND number_links.reason IN ('conflict:name', 'conflict:name_and_birth')
-          AND beside.id_no = number_links.id_no AND beside.name = weighed.name
+        WHERE number_judgements.mention = weighed.mention
+          AND number_judgements.reason IN ('conflict:name', 'conflict:name_and_birth')
+          AND beside.id_no = number_judgements.id_no AND beside.name = weighed.name
         """
     )

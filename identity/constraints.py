@@ -14,11 +14,11 @@ from identity.content_id import content_id
 from identity.decisions import LINK, NON_LINK
 
 # Every named mention: its node and its kind, its record and the month's file of its household that it is a member of.
-PARTIES = "(SELECT o.node, o.kind, m.record, m.file FROM node_of AS o JOIN mentions AS m USING (mention))"
+PARTIES = "(SELECT node, kind, record, file FROM mention_nodes WHERE node IS NOT NULL)"
 # The node of every mention whose number is not its own, and the node that owns the number.
 MISTAKEN = f"""(
     SELECT o.node, {content_id("'anchor|' || l.id_no")} AS owner_node
-    FROM number_links AS l JOIN node_of AS o USING (mention) WHERE NOT starts_with(l.reason, 'id')
+    FROM number_judgements AS l JOIN unsettled_node_of AS o USING (mention) WHERE NOT starts_with(l.reason, 'id')
 )"""
 
 
@@ -44,7 +44,7 @@ def create_cannot_links(
         ),
         mistaken AS (
             SELECT node, owner_node, 'the number belongs to another person' AS reason
-            FROM {mistaken} SEMI JOIN (SELECT node AS owner_node FROM node_numbers) USING (owner_node)
+            FROM {mistaken} SEMI JOIN (SELECT node AS owner_node FROM node_of) USING (owner_node)
         )
         SELECT least(a.node, b.node) AS left_node, greatest(a.node, b.node) AS right_node, min(a.reason) AS reason
         FROM together AS a JOIN together AS b ON a.company = b.company AND a.node < b.node

@@ -206,25 +206,27 @@ def without_decisions(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def separate_decided(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give the first mention of a non-link a node of its own where collapsing had put both into one (``node_members``).
+    """Give the first mention of a non-link a node of its own where collapsing had put both into one.
 
-    It keeps its number only as a claim in conflict: the node that it left owns it.
+    It keeps its number only as a claim in conflict: the node that it left owns it. Mends ``unsettled_members``, which
+    hold whoever a person decided about.
     """
     connection.execute(
         f"""
-        UPDATE node_members SET
+        UPDATE unsettled_members SET
             node = {content_id("'apart|' || apart.mention_key")},
-            kind = CASE WHEN node_members.kind = 'anchor' THEN 'conflict' ELSE node_members.kind END,
-            reason = CASE WHEN node_members.kind = 'anchor' THEN 'conflict:decision' ELSE node_members.reason END
+            kind = CASE WHEN unsettled_members.kind = 'anchor' THEN 'conflict' ELSE unsettled_members.kind END,
+            reason = CASE WHEN unsettled_members.kind = 'anchor' THEN 'conflict:decision'
+                          ELSE unsettled_members.reason END
         FROM (
             SELECT DISTINCT l.mention, m.mention_key
             FROM decisions AS d
-            JOIN node_members AS l ON l.mention = d.mention_l
-            JOIN node_members AS r ON r.mention = d.mention_r AND r.node = l.node
+            JOIN unsettled_members AS l ON l.mention = d.mention_l
+            JOIN unsettled_members AS r ON r.mention = d.mention_r AND r.node = l.node
             JOIN mentions AS m ON m.mention = d.mention_l
             WHERE d.verdict = '{NON_LINK}'
         ) AS apart
-        WHERE node_members.mention = apart.mention
+        WHERE unsettled_members.mention = apart.mention
         """
     )
 

@@ -205,8 +205,7 @@ def cluster_affected(connection: duckdb.DuckDBPyConnection) -> Partition:
         UNION SELECT node FROM affected;
         CREATE OR REPLACE TEMP TABLE members_around AS
         {mentions_now(_OF_MEMBERS, "around", "node")};
-        CREATE OR REPLACE TABLE node_of AS SELECT mention, node, kind, is_withdrawn, reason FROM members_around;
-        CREATE OR REPLACE TABLE node_numbers AS SELECT DISTINCT node, kind FROM node_of
+        CREATE OR REPLACE VIEW node_of AS SELECT mention, node, kind, is_withdrawn, reason FROM members_around
         """
     )
     bring_nodes(connection, "SELECT node FROM around", _CLUSTERED_COLUMNS)

@@ -27,11 +27,11 @@ KEPT_FILE = "kept.duckdb"
 _KIND, _REASON = enum(nodes.KINDS), enum(claims.REASONS)
 # One row per mention: what tells whether it changed, whom it stands beside, and where it was put.
 MENTION_ROWS = f"""
-    SELECT m.mention, m.row_hash, m.anchor AS number, m.record, m.household, m.file, m.name, m.is_withdrawn,
+    SELECT mention, m.row_hash, m.anchor AS number, m.record, m.household, m.file, m.name, m.is_withdrawn,
            m.birth_day IS NOT NULL AS is_dated,
-           l.reason::{_REASON} AS claim, o.said_kind::{_KIND} AS kind, o.kind::{_KIND} AS node_kind,
-           o.reason::{_REASON} AS reason, o.node
-    FROM mentions AS m LEFT JOIN number_links AS l USING (mention) LEFT JOIN node_of AS o USING (mention)
+           coalesce(j.reason, CASE WHEN m.anchor IS NOT NULL THEN 'id' END)::{_REASON} AS claim,
+           m.said_kind::{_KIND} AS kind, m.kind::{_KIND} AS node_kind, m.reason::{_REASON} AS reason, m.node
+    FROM mention_nodes AS m LEFT JOIN number_judgements AS j USING (mention)
 """
 _MEASURES = ", ".join(f"gamma_{c.name}, weight_{c.name}" for c in comparisons.COMPARISONS)
 SCORED_ROWS = f"""

@@ -19,10 +19,13 @@ REASONS = (
     "full name and birth date", *claims.REASONS, *(f"{reason}; {_BY_EVIDENCE}" for reason in claims.REASONS),
 )  # fmt: skip
 # Of whom links are told in a full run: every mention.
-SUBJECTS = (
-    "(SELECT mention, mention_key, is_withdrawn, name IS NOT NULL AS is_named, birth_day IS NOT NULL AS is_dated"
-    " FROM mentions)"
-)
+SUBJECTS = """(
+    SELECT mention, mention_key, is_withdrawn, name IS NOT NULL AS is_named, birth_day IS NOT NULL AS is_dated,
+           node, kind, reason
+    FROM mention_nodes
+)"""
+# In a day: mentions whose link is written again.
+RELINKED = "(FROM relinked LEFT JOIN (SELECT mention, node, kind, reason FROM node_of) USING (mention))"
 
 
 def link_rows(subjects: str = SUBJECTS) -> str:
@@ -44,33 +47,32 @@ def link_rows(subjects: str = SUBJECTS) -> str:
                 WHEN c.cluster IS NULL THEN 'unresolved'
                 WHEN d.mention IS NOT NULL THEN 'decision'
                 WHEN NOT c.is_shared THEN 'single'
-                WHEN o.kind = 'anchor' THEN 'identity_number'
+                WHEN m.kind = 'anchor' THEN 'identity_number'
                 WHEN c.match_weight IS NOT NULL THEN 'probabilistic'
                 WHEN c.kind IN ('document', 'conflict') THEN 'identity_number'
                 ELSE 'probabilistic'
             END::{enum(METHODS)} AS link_method,
             CASE
                 WHEN d.mention IS NOT NULL THEN {thresholds.DECISION_WEIGHT}
-                WHEN o.kind = 'anchor' THEN CASE o.reason {weights} END
+                WHEN m.kind = 'anchor' THEN CASE m.reason {weights} END
                 -- Whoever founds a cluster that others join has no weight of its own: what was found identical speaks.
                 WHEN c.cluster IS NOT NULL AND c.is_shared THEN
                     coalesce(c.match_weight, {thresholds.IDENTICAL_MENTIONS_WEIGHT})
                 ELSE c.match_weight
             END AS match_weight,
-            c.cluster IS NOT NULL AND (d.mention IS NOT NULL OR {is_certain("o")}) AS is_certain,
+            c.cluster IS NOT NULL AND (d.mention IS NOT NULL OR {is_certain("m")}) AS is_certain,
             CASE
-                WHEN NOT m.is_named AND o.mention IS NULL THEN 'no person is named'
+                WHEN NOT m.is_named AND m.node IS NULL THEN 'no person is named'
                 WHEN d.mention IS NOT NULL THEN 'decision of a person'
-                WHEN o.kind = 'anchor' THEN o.reason
+                WHEN m.kind = 'anchor' THEN m.reason
                 WHEN c.cluster IS NULL AND m.is_withdrawn THEN 'a withdrawn record founds nobody'
                 WHEN c.cluster IS NULL THEN 'too little to tell who this is'
-                WHEN c.match_weight IS NOT NULL THEN concat_ws('; ', o.reason, '{_BY_EVIDENCE}')
+                WHEN c.match_weight IS NOT NULL THEN concat_ws('; ', m.reason, '{_BY_EVIDENCE}')
                 WHEN c.kind = 'document' THEN 'document'
-                WHEN o.reason IS NULL AND NOT m.is_dated THEN 'name and records of one household or account'
-                ELSE coalesce(o.reason, 'full name and birth date')
+                WHEN m.reason IS NULL AND NOT m.is_dated THEN 'name and records of one household or account'
+                ELSE coalesce(m.reason, 'full name and birth date')
             END::{enum(REASONS)} AS reason
         FROM {subjects} AS m
-        LEFT JOIN node_of AS o USING (mention)
         LEFT JOIN placed AS c USING (node)
         LEFT JOIN origins AS r ON r.mention = m.mention
         LEFT JOIN decided_mentions AS d ON d.mention = m.mention

@@ -15,7 +15,7 @@ DEATH = "death"
 EVENTS = "int_events__unioned"
 
 
-PLACED = "(SELECT mention, node, m.is_withdrawn FROM node_of JOIN mentions AS m USING (mention))"
+PLACED = "(SELECT mention, node, is_withdrawn FROM mention_nodes WHERE node IS NOT NULL)"
 
 
 def create_lives(connection: duckdb.DuckDBPyConnection, catalog: str, placed: str = PLACED) -> None:

@@ -70,8 +70,8 @@ def create_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE placed_names AS
-        SELECT record, household, node, kind, name, m.is_withdrawn
-        FROM (SELECT * FROM mentions WHERE {shared}) AS m JOIN node_of USING (mention);
+        SELECT record, household, node, kind, name, is_withdrawn
+        FROM mention_nodes WHERE node IS NOT NULL AND ({shared});
         CREATE OR REPLACE TEMP VIEW stood_beside AS {stood_beside("placed_names")}
         """
     )
@@ -90,7 +90,8 @@ def likely_nodes() -> str:
 
 
 def create_node_members(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``node_members``: one row per named mention, with its node.
+    """Create ``unsettled_members``: one row per named mention that is not settled, with its node. The others are in the
+    node of their number.
 
     Kinds: anchor (a sound number and the names that agree with it), conflict (a sound number under a name that does not
     agree), document (another identity document), residual (everything else), withdrawn (void records only).
@@ -106,17 +107,18 @@ def create_node_members(connection: duckdb.DuckDBPyConnection) -> None:
                 WHEN m.other_document_no IS NOT NULL THEN 'document'
                 ELSE 'residual'
             END AS kind
-        FROM mentions AS m LEFT JOIN (SELECT mention, reason FROM number_links WHERE {_NOT_OWNED}) AS l USING (mention)
+        FROM unsettled AS m
+        LEFT JOIN (SELECT mention, reason FROM number_judgements WHERE {_NOT_OWNED}) AS l USING (mention)
         LEFT JOIN sounds AS s USING (name)
         WHERE m.name IS NOT NULL AND (m.id_no IS NULL OR l.reason IS NOT NULL);
-        CREATE OR REPLACE TABLE node_members AS
+        CREATE OR REPLACE TABLE unsettled_members AS
         WITH named_twice AS (
             SELECT record, name_number FROM mentions
             WHERE name_number IS NOT NULL AND record IN (SELECT record FROM unowned)
             GROUP BY ALL HAVING count(*) > 1
         )
         SELECT mention, m.is_withdrawn, 'anchor' AS kind, l.reason, m.anchor AS node
-        FROM number_links AS l JOIN (SELECT mention, is_withdrawn, anchor FROM mentions) AS m USING (mention)
+        FROM number_judgements AS l JOIN (SELECT mention, is_withdrawn, anchor FROM mentions) AS m USING (mention)
         WHERE NOT ({_NOT_OWNED})
         UNION ALL
         SELECT mention, is_withdrawn, kind, reason, {content_id(_KEY_OF_KIND)} FROM (
@@ -130,19 +132,30 @@ def create_node_members(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def number_nodes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``node_numbers`` (node, kind) and ``node_of`` (one row per member) from ``node_members``.
+    """Create the views ``node_of``, one row per member, and ``mention_nodes``, every mention with its node, if any.
+
+    What is not settled is in ``unsettled_nodes`` (node, kind) and ``unsettled_node_of``, from ``unsettled_members``.
 
     A member's own kind is ``said_kind``: it may found what all void records together do not.
     """
     # A node whose mentions are all withdrawn founds nothing, whatever number they carry.
     connection.execute(
         """
-        CREATE OR REPLACE TABLE node_numbers AS
+        CREATE OR REPLACE TABLE unsettled_nodes AS
         SELECT node, CASE WHEN bool_and(is_withdrawn) THEN 'withdrawn' ELSE any_value(kind) END AS kind
-        FROM node_members GROUP BY node;
-        CREATE OR REPLACE TABLE node_of AS
-        SELECT mention, node, node_numbers.kind, is_withdrawn, reason, node_members.kind AS said_kind
-        FROM node_members JOIN node_numbers USING (node)
+        FROM unsettled_members GROUP BY node;
+        CREATE OR REPLACE TABLE unsettled_node_of AS
+        SELECT mention, node, n.kind, is_withdrawn, reason, m.kind AS said_kind
+        FROM unsettled_members AS m JOIN unsettled_nodes AS n USING (node);
+        CREATE OR REPLACE VIEW node_of AS
+        SELECT mention, anchor AS node, 'anchor' AS kind, is_withdrawn, 'id' AS reason, 'anchor' AS said_kind
+        FROM settled
+        UNION ALL FROM unsettled_node_of;
+        CREATE OR REPLACE VIEW mention_nodes AS
+        SELECT *, anchor AS node, 'anchor' AS kind, 'id' AS reason, 'anchor' AS said_kind FROM settled
+        UNION ALL
+        SELECT m.*, o.node, o.kind, o.reason, o.said_kind
+        FROM unsettled AS m LEFT JOIN unsettled_node_of AS o USING (mention)
         """
     )
 
@@ -157,13 +170,10 @@ def describe_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     """
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE told AS
-        SELECT mention, node, kind FROM node_of
-        WHERE (NOT is_withdrawn OR kind = 'withdrawn') AND mention NOT IN (
-            SELECT mention FROM mentions WHERE name IS NULL);
-        CREATE OR REPLACE TEMP TABLE sizes AS
-        SELECT node, any_value(kind) AS kind, count(*) AS mention_count, min(mention) AS first_mention
-        FROM told GROUP BY node;
+        CREATE OR REPLACE TEMP VIEW told AS
+        SELECT *, {_BORN} AS born FROM mention_nodes
+        WHERE node IS NOT NULL AND name IS NOT NULL AND (NOT is_withdrawn OR kind = 'withdrawn');
+        CREATE OR REPLACE TEMP TABLE sizes AS SELECT node, count(*) AS mention_count FROM told GROUP BY node;
         CREATE OR REPLACE TEMP TABLE said_often AS
         SELECT node, any_value(kind) AS kind, any_value(mention_count) AS mention_count,
                arg_min(mention_key, mention) AS first_key, min(id_no) AS own_number,
@@ -183,8 +193,7 @@ def describe_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         WITH even AS (
             SELECT node, kind, mention_count, mention_key AS first_key, id_no AS own_number,
                    {", ".join(f"{value} AS one_{column}" for column, value in _SAID.items())}, {_SEX_OF_ONE} AS sex
-            FROM (SELECT *, {_BORN} AS born FROM sizes JOIN mentions ON mention = first_mention
-                  WHERE mention_count = 1)
+            FROM told JOIN sizes USING (node) WHERE mention_count = 1
             UNION ALL SELECT * EXCLUDE (is_even) FROM said_often WHERE is_even
         )
         SELECT node, kind, mention_count, first_key, own_number, one_names AS name,
@@ -200,15 +209,8 @@ def describe_nodes(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _said(nodes: str) -> str:
-    """SQL: what every mention says that speaks for one of ``nodes``, a relation of nodes and their mention counts.
-
-    Mentions are narrowed before the rest of what they say is fetched.
-    """
-    return f"""
-        SELECT t.*, m.*, {_BORN} AS born
-        FROM (SELECT t.*, mention_count FROM told AS t JOIN (SELECT node, mention_count FROM {nodes}) USING (node)) AS t
-        JOIN mentions AS m USING (mention)
-    """
+    """SQL: what every mention says that speaks for one of ``nodes``, a relation of nodes and their mention counts."""
+    return f"SELECT told.*, mention_count FROM told JOIN (SELECT node, mention_count FROM {nodes}) USING (node)"
 
 
 def _agree(column: str) -> str:

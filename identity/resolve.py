@@ -167,7 +167,7 @@ class _Run:
             ids = assign_ids(connection, self.run_id, self.token, "in_scope")
         self.clock.done()
         delta.bring_neighbours(connection)
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE links AS {links.link_rows('relinked')}")
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE links AS {links.link_rows(links.RELINKED)}")
         links.create_citizens(connection, "links")
         links.create_review(connection, partition)
         keep_changes(connection, self.token)
@@ -199,8 +199,8 @@ class _Run:
 
 # What a full run makes on the way to its nodes: gigabytes that nothing reads any more.
 _USED_ONCE = (
-    "names_said", "weighed", "name_claims", "number_owners", "doubtful", "owner_beside", "owner_companions",
-    "said_often", "uneven", "told", "sizes", "placed_names", "company", "kin_lists", "name_counts",
+    "names_said", "name_claims", "number_owners", "doubtful", "owner_beside", "owner_companions",
+    "said_often", "uneven", "sizes", "placed_names", "company", "kin_lists", "name_counts",
     "node_common_phones", "node_common_addresses",
 )  # fmt: skip
 
