@@ -64,59 +64,102 @@ def create_edges(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def cluster_nodes(connection: duckdb.DuckDBPyConnection, nodes: str = "nodes") -> Partition:
-    """Cluster the nodes of relation ``nodes`` by ``edges`` under the constraints.
+def find_sure_edges(connection: duckdb.DuckDBPyConnection, nodes: str) -> None:
+    """Part ``edges`` into ``sure_edges``, which join two nodes of relation ``nodes`` whatever the others do, and
+    ``open_edges``.
 
-    What was put off for review is in the partition. Creates ``node_clusters`` (one row per node), ``decided_mentions``,
-    ``cluster_numbers`` and ``clustered`` (one row per mention with a cluster).
+    Nine in ten stand alone: no other edge and no decision touches their nodes. Of these an edge is sure about whose
+    nodes nothing is told by which ``cluster`` could hold them apart. Whatever leaves a doubt is left to it.
+    """
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE lone_edges AS
+        WITH ends AS (
+            SELECT unnest([left_node, right_node]) AS node FROM edges
+            UNION ALL SELECT unnest([left_node, right_node]) FROM decided_pairs
+        ),
+        shared AS (SELECT node FROM ends GROUP BY node HAVING count(*) > 1)
+        SELECT * FROM edges ANTI JOIN cannot_links USING (left_node, right_node)
+        WHERE left_node NOT IN (SELECT node FROM shared) AND right_node NOT IN (SELECT node FROM shared)
+          AND left_node NOT IN (SELECT node FROM lives) AND right_node NOT IN (SELECT node FROM lives);
+        CREATE OR REPLACE TEMP TABLE sure_edges AS
+        WITH told AS MATERIALIZED (
+            SELECT node, number, birth_days FROM {nodes}
+            SEMI JOIN (SELECT unnest([left_node, right_node]) AS node FROM lone_edges) USING (node)
+        )
+        SELECT e.* FROM lone_edges AS e JOIN told AS l ON l.node = left_node JOIN told AS r ON r.node = right_node
+        WHERE (l.number IS NULL OR r.number IS NULL)
+          AND (len(l.birth_days) = 0 OR len(r.birth_days) = 0 OR list_has_any(l.birth_days, r.birth_days));
+        CREATE OR REPLACE TEMP TABLE open_edges AS FROM edges ANTI JOIN sure_edges USING (left_node, right_node)
+        """
+    )
+
+
+def partition_open_edges(connection: duckdb.DuckDBPyConnection) -> Partition:
+    """Join what ``open_edges`` can join. Registers ``moves`` (node, cluster) and ``joins`` (node and the edge that
+    joined it).
     """
     constraints = read_constraints(connection)
     strong = connection.execute(
-        "SELECT match_weight, left_node, right_node FROM edges WHERE left_founds AND right_founds"
+        "SELECT match_weight, left_node, right_node FROM open_edges WHERE left_founds AND right_founds"
     ).fetchall()
     weak = connection.execute(
         """
         SELECT match_weight, CASE WHEN left_founds THEN right_node ELSE left_node END,
                CASE WHEN left_founds THEN left_node ELSE right_node END
-        FROM edges WHERE left_founds <> right_founds
+        FROM open_edges WHERE left_founds <> right_founds
         """
     ).fetchall()
     partition = attach_weak(weak, join_founders(strong, constraints), constraints)
-    decisions.report_contradictions(connection, partition.contradicted)
-    moved = list(partition.root)
-    joined = partition.joined
+    moved, joined = list(partition.root), partition.joined
+    clusters = [partition.find(node) for node in moved]
+    weights = [thresholds.DECISION_WEIGHT if edge[0] == DECIDED else edge[0] for edge in joined.values()]
     connection.register(
-        "moves",
-        pa.table(
-            {
-                "node": pa.array(moved, pa.int64()),
-                "cluster": pa.array([partition.find(node) for node in moved], pa.int64()),
-            }
-        ),
+        "moves", pa.table({"node": pa.array(moved, pa.int64()), "cluster": pa.array(clusters, pa.int64())})
     )
     connection.register(
         "joins",
         pa.table(
             {
                 "node": pa.array(list(joined), pa.int64()),
-                "match_weight": pa.array(
-                    [thresholds.DECISION_WEIGHT if edge[0] == DECIDED else edge[0] for edge in joined.values()],
-                    pa.float64(),
-                ),
+                "match_weight": pa.array(weights, pa.float64()),
                 "is_decided": pa.array([edge[0] == DECIDED for edge in joined.values()], pa.bool_()),
-                "left_node": pa.array([edge[1] for edge in joined.values()], pa.int64()),
-                "right_node": pa.array([edge[2] for edge in joined.values()], pa.int64()),
             }
         ),
     )
+    return partition
+
+
+def cluster_nodes(connection: duckdb.DuckDBPyConnection, nodes: str = "nodes") -> Partition:
+    """Cluster the nodes of relation ``nodes`` by ``edges`` under the constraints.
+
+    What was put off for review is in the partition. Creates ``node_clusters`` (one row per node), ``decided_mentions``,
+    ``cluster_numbers`` and ``clustered`` (one row per mention with a cluster).
+    """
+    find_sure_edges(connection, nodes)
+    partition = partition_open_edges(connection)
+    decisions.report_contradictions(connection, partition.contradicted)
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE node_clusters AS
-        WITH placed AS (
+        -- Of two founders the lesser node names the cluster, of others the founder.
+        WITH sure AS (
+            SELECT CASE WHEN left_founds THEN right_node ELSE left_node END AS node,
+                   CASE WHEN left_founds THEN left_node ELSE right_node END AS cluster,
+                   match_weight, right_founds AND left_founds AS join_both
+            FROM sure_edges
+        ),
+        moved AS (SELECT node, cluster FROM moves UNION ALL SELECT node, cluster FROM sure),
+        joined AS (
+            SELECT node, match_weight, is_decided FROM joins
+            UNION ALL SELECT node, match_weight, false FROM sure
+            UNION ALL SELECT cluster, match_weight, false FROM sure WHERE join_both
+        ),
+        placed AS (
             SELECT nodes.node, nodes.kind, nodes.number, nodes.is_founder,
-                   coalesce(moves.cluster, CASE WHEN nodes.is_founder THEN nodes.node END) AS cluster,
-                   joins.match_weight, coalesce(joins.is_decided, false) AS is_decided
-            FROM {nodes} AS nodes LEFT JOIN moves USING (node) LEFT JOIN joins USING (node)
+                   coalesce(moved.cluster, CASE WHEN nodes.is_founder THEN nodes.node END) AS cluster,
+                   joined.match_weight, coalesce(joined.is_decided, false) AS is_decided
+            FROM {nodes} AS nodes LEFT JOIN moved USING (node) LEFT JOIN joined USING (node)
         )
         -- Weak mentions that a person put together found nobody either.
         SELECT * REPLACE (CASE WHEN cluster IN (SELECT cluster FROM placed WHERE is_founder) THEN cluster END

@@ -61,11 +61,11 @@ def create_cannot_links(
 
 
 def read_constraints(connection: duckdb.DuckDBPyConnection) -> Constraints:
-    """The constraints that touch a candidate or decided pair: numbers of nodes, pairs to keep apart or together."""
+    """The constraints that touch an open edge or a decided pair: numbers of nodes, pairs to keep apart or together."""
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE touched AS
-        SELECT left_node AS node FROM edges UNION SELECT right_node FROM edges
+        SELECT left_node AS node FROM open_edges UNION SELECT right_node FROM open_edges
         UNION SELECT left_node FROM decided_pairs UNION SELECT right_node FROM decided_pairs
         """
     )

@@ -35,10 +35,14 @@ MENTION_ROWS = f"""
 """
 _MEASURES = ", ".join(f"gamma_{c.name}, weight_{c.name}" for c in comparisons.COMPARISONS)
 SCORED_ROWS = f"""
+    WITH keys AS MATERIALIZED (
+        SELECT node, first_key FROM nodes
+        SEMI JOIN (SELECT unnest([left_node, right_node]) AS node FROM scored_pairs) USING (node)
+    )
     SELECT left_node, right_node, l.first_key AS mention_key_l, r.first_key AS mention_key_r, match_weight, rules,
            {_MEASURES}
     FROM scored_pairs JOIN pairs USING (left_node, right_node)
-    JOIN nodes AS l ON l.node = left_node JOIN nodes AS r ON r.node = right_node
+    JOIN keys AS l ON l.node = left_node JOIN keys AS r ON r.node = right_node
 """
 _NODE_CLUSTER = "node, cluster, match_weight, is_decided"
 DECIDED_ROWS = "SELECT DISTINCT unnest([mention_l, mention_r]) AS mention FROM decisions"
