@@ -13,30 +13,11 @@
 -- name, or surname and district, who may well be the same person. Nobody is called living beside a death in the district
 -- that identity could not be certain of and that fits by name or birth date.
 -- Traps: the dead who were never cremated; people who moved away without a word.
-with statements as (
-
-    -- What only a void record says of birth and residence accuses no office.
-    select *
-    from {{ ref('int_statements__told') }}
-    where attribute in ('birth_date', 'hukou_district') and is_chosen and not is_withdrawn
-
-),
-
-payees as (
+with payees as (
 
     select name, id_no, district, citizen_id is null as is_untold, is_known_elsewhere
     from {{ ref('int_payees__named') }}
     where benefit = 'old_age_allowance'
-
-),
-
-certain_citizens as (
-
-    select distinct
-        coalesce(c.birth_date_by_number, c.birth_date) as birth_date, c.hukou_district, c.managing_district, c.name,
-        substr(c.name, 1, 1) as surname
-    from {{ ref('int_citizens__described') }} as c
-    where c.has_certain_link and coalesce(c.birth_date_by_number, c.birth_date) is not null and c.name is not null
 
 ),
 
@@ -77,6 +58,18 @@ unnamed as (
             from payees as n
             inner join {{ ref('int_mentions__folded') }} as m on n.id_no = m.id_no
         )
+
+),
+
+-- Who may be the same person as one whose identity is not certain: of the same birth date at least.
+certain_citizens as (
+
+    select distinct
+        coalesce(c.birth_date_by_number, c.birth_date) as birth_date, c.hukou_district, c.managing_district, c.name,
+        substr(c.name, 1, 1) as surname
+    from {{ ref('int_citizens__described') }} as c
+    where c.has_certain_link and c.name is not null
+        and coalesce(c.birth_date_by_number, c.birth_date) in (select birth_date from unnamed where not has_certain_link)
 
 ),
 
@@ -157,6 +150,16 @@ unpaid as (
                     )
             )
         )
+
+),
+
+-- What only a void record says of birth and residence accuses no office.
+statements as (
+
+    select *
+    from {{ ref('int_statements__told') }}
+    where attribute in ('birth_date', 'hukou_district') and is_chosen and not is_withdrawn
+        and citizen_id in (select citizen_id from unpaid)
 
 ),
 

@@ -15,10 +15,9 @@ with declarations as (
     where d.attribute = 'marital_status'
         and not coalesce(d.is_withdrawn, false)
         and d.value in ('10', '20', '21', '22', '23', '30', '40')
-        and not exists (
-            select 1 from {{ ref('int_events__unioned') }} as e
-            where e.mention_key = d.mention_key
-                and e.event_type in ('marriage', 'divorce', 'annulment', 'certificate_reissue')
+        and d.mention_key not in (
+            select mention_key from {{ ref('int_events__unioned') }}
+            where event_type in ('marriage', 'divorce', 'annulment', 'certificate_reissue') and mention_key is not null
         )
 
 ),

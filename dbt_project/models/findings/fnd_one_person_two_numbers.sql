@@ -50,22 +50,27 @@ suspects as (
 
 ),
 
--- Only citizens who may be meant are looked at mention by mention.
+-- Only citizens who may be meant are looked at mention by mention. Asked of the citizens, so that the engine knows that
+-- they are no more than there are, and looks for the mentions of these few.
 looked_at as (
 
-    select citizen_id from suspects
-
-    union
-
-    select citizen_id from {{ source('identity', 'mention_links') }} where link_method = 'decision'
-
-    union
-
     select citizen_id
-    from {{ ref('int_mentions__folded') }}
-    where id_no is not null and name is not null and bank_account is not null and not is_withdrawn
-    group by citizen_id, name, bank_account
-    having min(id_no) <> max(id_no)
+    from {{ source('identity', 'citizens') }}
+    where citizen_id in (
+        select citizen_id from suspects
+
+        union
+
+        select citizen_id from {{ source('identity', 'mention_links') }} where link_method = 'decision'
+
+        union
+
+        select citizen_id
+        from {{ ref('int_mentions__folded') }}
+        where id_no is not null and name is not null and bank_account is not null and not is_withdrawn
+        group by citizen_id, name, bank_account
+        having min(id_no) <> max(id_no)
+    )
 
 ),
 

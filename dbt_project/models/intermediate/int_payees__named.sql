@@ -12,11 +12,11 @@ with payment_tables as (
 -- Records of a table of payments that are no payments.
 other_records as (
 
-    select m.mention_key
-    from {{ ref('int_mentions__unioned') }} as m
-    inner join payment_tables as t on m.source_system = t.source_system and m.source_table = t.source_table
-    where not coalesce(m.is_withdrawn, false)
-        and m.mention_key not in (
+    select mention_key
+    from {{ ref('int_mentions__unioned') }}
+    where not coalesce(is_withdrawn, false)
+        and (source_system, source_table) in (select source_system, source_table from payment_tables)
+        and mention_key not in (
             select mention_key from {{ ref('int_payments__unioned') }} where mention_key is not null
         )
 
@@ -39,11 +39,11 @@ named as (
 
 known_elsewhere as (
 
-    select f.citizen_id
-    from {{ ref('int_mentions__folded') }} as f
-    left join payment_tables as t on f.source_system = t.source_system and f.source_table = t.source_table
-    where t.source_table is null and not f.is_withdrawn
-        and f.citizen_id in (select citizen_id from named)
+    select citizen_id
+    from {{ ref('int_mentions__folded') }}
+    where not is_withdrawn
+        and citizen_id in (select citizen_id from named)
+        and (source_system, source_table) not in (select source_system, source_table from payment_tables)
 
     union
 
