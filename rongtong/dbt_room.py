@@ -1,6 +1,6 @@
 """Build one room of the work file with dbt, in a process of its own.
 
-``python -m rongtong.dbt_room ROOM`` is the child: it runs dbt's invocations for the room one after another and prints
+``python -m rongtong.dbt_room ...`` is the child: it runs dbt's invocations for the room one after another and prints
 one JSON line per finished node. ``build_room`` is the parent's side. A process of its own because DuckDB gives a file
 to one process at a time, and whatever comes next must find it free.
 """
@@ -17,6 +17,7 @@ from typing import Any
 
 from rongtong.console import ProgressCallback
 from rongtong.day.merge import local_tables
+from rongtong.dbt_parsed import NotParsed, parsed_project
 from warehouse.home import PROJECT, Home
 from warehouse.pseudonym import FOLDER_VARIABLE
 
@@ -70,7 +71,6 @@ def build_room(
     environment = os.environ | {
         "RONGTONG_WORK_FILE": str(work_file or home.work_file(run_id)),
         "RONGTONG_TEMP_FOLDER": str(folder / "temp"),
-        # What dbt has parsed is of use for one file only.
         "RONGTONG_DBT_TARGET": str(home.root / ("dbt" if work_file is None else "dbt-small")),
         FOLDER_VARIABLE: str(home.root),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -78,7 +78,8 @@ def build_room(
         "DBT_WRITE_JSON": os.environ.get("DBT_WRITE_JSON", "false"),
         "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
     }
-    command = [sys.executable, "-m", "rongtong.dbt_room", room, str(log_folder), json.dumps(variables)]
+    where = [PROJECT / "dbt_project", home.root / "dbt", log_folder]
+    command = [sys.executable, "-m", "rongtong.dbt_room", room, *map(str, where), json.dumps(variables)]
     failures: list[str] = []
     with (
         (log_folder / f"{room}.err").open("w", encoding="utf-8") as errors,
@@ -115,39 +116,32 @@ class _Teller:
 
 
 def main(arguments: list[str]) -> int:
-    """The child: 0 when every invocation of the room succeeded, 1 otherwise."""
+    """The child: 0 when every invocation of the room succeeded, 1 otherwise.
+
+    Arguments: the room, the folders of the project, of what is kept of parsing and of the log, and dbt's vars as JSON.
+    """
     from dbt.cli.main import dbtRunner
 
-    room, log_folder, variables = arguments
-    project = PROJECT / "dbt_project"
-    runner = dbtRunner(callbacks=[_Teller()])
+    room, project, kept, log_folder, variables = arguments
+    options = ["--project-dir", project, "--profiles-dir", project, "--log-path", log_folder, "--vars", variables]
+    options += ["--log-level", "none", "--log-level-file", "info"]
+    try:
+        runner = dbtRunner(manifest=parsed_project(Path(project), Path(kept), options), callbacks=[_Teller()])
+    except NotParsed as reason:
+        _log(log_folder, reason)
+        return 1
     for selection in ROOMS[room]:
-        outcome = runner.invoke(
-            [
-                *selection,
-                "--project-dir",
-                str(project),
-                "--profiles-dir",
-                str(project),
-                "--log-path",
-                log_folder,
-                "--vars",
-                variables,
-                "--indirect-selection",
-                "buildable",
-                "--log-level",
-                "none",
-                "--log-level-file",
-                "info",
-                "--fail-fast",
-            ]
-        )
+        outcome = runner.invoke([*selection, *options, "--indirect-selection", "buildable", "--fail-fast"])
         if not outcome.success:
-            if outcome.exception is not None:
-                with Path(log_folder, "dbt.log").open("a", encoding="utf-8") as log:
-                    log.write(f"\n{outcome.exception}\n")
+            _log(log_folder, outcome.exception)
             return 1
     return 0
+
+
+def _log(folder: str, reason: BaseException | None) -> None:
+    if reason is not None:
+        with Path(folder, "dbt.log").open("a", encoding="utf-8") as log:
+            log.write(f"\n{reason}\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,106 @@
+"""What dbt has parsed is kept: it serves another day, run and file, and nothing of a project that has changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from warehouse.home import PROJECT
+
+MODEL = "select {{ as_of() }} as as_of, {{ run_id() }} as run_id, 1 as version"
+# Two parses of one project, as what they hold beside the moment at which they were made.
+TWO_PARSES = """
+import hashlib, json, os, sys
+from pathlib import Path
+from rongtong.dbt_parsed import parsed_project
+
+def told(value):
+    if isinstance(value, dict):
+        return {key: told(one) for key, one in value.items() if key not in ("created_at", "metadata", "state_check")}
+    return [told(one) for one in value] if isinstance(value, list) else value
+
+folder, project = map(Path, sys.argv[1:])
+for number, day in enumerate(("2022-12-31", "2023-03-01")):
+    os.environ["RONGTONG_WORK_FILE"] = str(folder / str(number) / "work.duckdb")
+    os.environ["RONGTONG_TEMP_FOLDER"] = str(folder / str(number) / "temp")
+    variables = {"as_of": day, "run_id": f"run-{number}", "shadow_sources": ["pension"] * number}
+    options = ["--project-dir", str(project), "--profiles-dir", str(project), "--log-path", str(folder / "logs")]
+    options += ["--vars", json.dumps(variables), "--log-level", "none"]
+    manifest = parsed_project(project, folder / str(number), options)
+    print(hashlib.sha256(json.dumps(told(manifest.to_dict()), sort_keys=True, default=str).encode()).hexdigest())
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The project's settings and macros of the day, with one model."""
+    folder = tmp_path / "project"
+    for part in ("dbt_project.yml", "profiles.yml", "macros/golden/as_of.sql", "macros/generate_schema_name.sql"):
+        (folder / part).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PROJECT / "dbt_project" / part, folder / part)
+    (folder / "seeds").mkdir()
+    (folder / "seeds" / "parameters.csv").write_text("parameter,value,valid_from,valid_to\n", encoding="utf-8")
+    (folder / "models" / "golden").mkdir(parents=True)
+    (folder / "models" / "golden" / "told.sql").write_text(MODEL, encoding="utf-8")
+    return folder
+
+
+def build(project: Path, folder: Path, as_of: str, run_id: str) -> list[tuple[Any, ...]]:
+    """The child of a room on the project, in a work file of its own; the rows of its model."""
+    work_file = folder / run_id / "work.duckdb"
+    work_file.parent.mkdir(exist_ok=True)
+    environment = os.environ | {
+        "RONGTONG_WORK_FILE": str(work_file),
+        "RONGTONG_TEMP_FOLDER": str(folder / run_id / "temp"),
+        "RONGTONG_DBT_TARGET": str(folder / "dbt"),
+    }
+    variables = json.dumps({"as_of": as_of, "run_id": run_id})
+    command = [sys.executable, "-m", "rongtong.dbt_room", "golden", str(project), str(folder / "dbt")]
+    done = subprocess.run(
+        [*command, str(folder / run_id), variables], env=environment, cwd=PROJECT, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    with duckdb.connect(str(work_file), read_only=True) as connection:
+        return connection.execute("SELECT CAST(as_of AS VARCHAR), run_id, version FROM golden.told").fetchall()
+
+
+def kept(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mtime_ns for file in (folder / "dbt").glob("parsed-*")}
+
+
+def test_what_was_parsed_serves_another_day_and_a_changed_project_is_parsed_again(
+    project: Path, tmp_path: Path
+) -> None:
+    assert build(project, tmp_path, "2022-12-31", "one") == [("2022-12-31", "one", 1)]
+    first = kept(tmp_path)
+    assert len(first) == 1
+    assert build(project, tmp_path, "2023-01-01", "two") == [("2023-01-01", "two", 1)]
+    assert kept(tmp_path) == first
+    # As long as it was, so that not its size tells.
+    (project / "models" / "golden" / "told.sql").write_text(MODEL.replace("1 as", "2 as"), encoding="utf-8")
+    assert build(project, tmp_path, "2023-01-01", "three") == [("2023-01-01", "three", 2)]
+    assert len(kept(tmp_path)) == 1
+    assert kept(tmp_path).keys() != first.keys()
+    # A macro, too, is part of the project.
+    macros = project / "macros" / "golden" / "as_of.sql"
+    macros.write_text(macros.read_text(encoding="utf-8").replace("'{{ var(\"run", "'of {{ var(\"run"), encoding="utf-8")
+    assert build(project, tmp_path, "2023-01-01", "four") == [("2023-01-01", "of four", 2)]
+
+
+def test_parsing_reads_neither_the_day_nor_the_run_nor_the_file(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_PARSES, str(tmp_path), str(PROJECT / "dbt_project")],
+        env=os.environ | {"RONGTONG_DBT_TARGET": str(tmp_path / "target"), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
+        cwd=PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    one, other = done.stdout.split()
+    assert one == other
