@@ -122,7 +122,7 @@ class _Run:
         create_cannot_links(connection)
         create_lives(connection, "work")
         self.clock.done()
-        score.score_pairs(connection, self.parameters)
+        score.score_pairs(connection, self.parameters, f"({kept.kept_nodes(score.PAIRED)})")
         self.clock.done()
         clustering.create_edges(connection)
         partition = clustering.cluster_nodes(connection)

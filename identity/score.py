@@ -22,6 +22,9 @@ NODE_COLUMNS = (
     "name", "sound_number", "surname_number", "given_number", "kin", "kin_sounds", "is_founder", "name_count",
     "common_phones", "common_addresses",
 )  # fmt: skip
+# The nodes of the candidate pairs.
+PAIRED = "(SELECT unnest([left_node, right_node]) AS node FROM pairs)"
+COMPARED = f"(SELECT * FROM nodes SEMI JOIN {PAIRED} USING (node))"
 # Of a node's row: its number, if that is its own or nobody can tell.
 NUMBER = "CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END"
 _DERIVED = """
@@ -116,10 +119,10 @@ def _common(column: str, limit: int) -> str:
     """
 
 
-def score_pairs(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -> None:
+def score_pairs(connection: duckdb.DuckDBPyConnection, parameters: Parameters, nodes: str = COMPARED) -> None:
     """Create ``scored_pairs`` from ``pairs``: match_weight, and its gamma_ and weight_ per comparison.
 
-    ``sounds`` holds the names of the nodes that are compared.
+    Relation ``nodes`` holds the nodes that are compared, and ``sounds`` their names.
     """
     # Here, because it takes half a second that a command without linking need not wait.
     from splink import DuckDBAPI, Linker
@@ -127,8 +130,7 @@ def score_pairs(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE compared_nodes AS
-        SELECT node, {", ".join(COMPARED_COLUMNS)} FROM nodes JOIN sounds USING (name)
-        WHERE node IN (SELECT left_node FROM pairs UNION SELECT right_node FROM pairs)
+        SELECT node, {", ".join(COMPARED_COLUMNS)} FROM {nodes} JOIN sounds USING (name)
         """
     )
     connection.execute(
