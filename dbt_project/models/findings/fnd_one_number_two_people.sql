@@ -5,7 +5,24 @@
 -- relative's number typed into the wrong field is a mistake of typing and no lead. Withdrawn records do not count.
 -- The period begins with the first day any of the records speaks of. No money is at stake.
 -- Traps: an adoption or a full change of name.
-with holders as (
+-- Asked first: which numbers are carried by others than their own citizen, or are the own one of several.
+with perhaps_shared as (
+
+    select id_no
+    from {{ ref('int_mentions__folded') }}
+    where id_no is not null and has_certain_link and not is_withdrawn and not coalesce(has_own_number, false)
+
+    union
+
+    select id_no
+    from {{ source('identity', 'citizens') }}
+    where id_no is not null
+    group by id_no
+    having count(*) > 1
+
+),
+
+holders as (
 
     select
         m.id_no,
@@ -17,7 +34,7 @@ with holders as (
     inner join (
         select id_no
         from {{ ref('int_mentions__folded') }}
-        where id_no is not null and has_certain_link and not is_withdrawn
+        where id_no in (select id_no from perhaps_shared) and has_certain_link and not is_withdrawn
         group by id_no
         having min(citizen_id) <> max(citizen_id)
     ) as shared on m.id_no = shared.id_no

@@ -146,12 +146,8 @@ union all
 
 select m.citizen_id, m.related_citizen_id, m.relation, m.valid_from, m.valid_to, m.source_system
 from merged as m
-where not (
-    m.relation = 'spouse'
-    and exists (
-        select 1 from {{ ref('int_acts__linked') }} as a
-        where a.citizen_id = m.citizen_id
-            and a.partner_citizen_id = m.related_citizen_id
-            and a.source_system = m.source_system
-    )
+where m.relation <> 'spouse' or (m.citizen_id, m.related_citizen_id, m.source_system) not in (
+    select citizen_id, partner_citizen_id, source_system
+    from {{ ref('int_acts__linked') }}
+    where partner_citizen_id is not null
 )
