@@ -111,11 +111,14 @@ def partition_open_edges(connection: duckdb.DuckDBPyConnection) -> Partition:
         """
     ).fetchall()
     partition = attach_weak(weak, join_founders(strong, constraints), constraints)
-    moved, joined = list(partition.root), partition.joined
-    clusters = [partition.find(node) for node in moved]
+    moves = {node: partition.find(node) for node in list(partition.root)}
+    # Of two that a person put together the lesser node names the cluster, also where it founds nobody by itself.
+    moves |= {cluster: cluster for cluster in moves.values()}
+    joined = partition.joined
     weights = [thresholds.DECISION_WEIGHT if edge[0] == DECIDED else edge[0] for edge in joined.values()]
     connection.register(
-        "moves", pa.table({"node": pa.array(moved, pa.int64()), "cluster": pa.array(clusters, pa.int64())})
+        "moves",
+        pa.table({"node": pa.array(list(moves), pa.int64()), "cluster": pa.array(list(moves.values()), pa.int64())}),
     )
     connection.register(
         "joins",

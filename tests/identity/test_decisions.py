@@ -37,6 +37,7 @@ def town() -> Book:
     book.say(FATHER, "home", "elder", table="elder", id_no=FATHER.number, sex="male", birth_date=FATHER.born)
     book.say(FATHER, "death", "deceased", table="cremations", id_no=FATHER.number, sex="male")
     book.say(LONE, "paid", "payee", table="payment", bank_account="6217000000000009")
+    book.say(LONE, "asked", "caller", table="booking")
     book.say(LONE, "seen", "elder", table="elder", id_no=LONE.number, sex="male", birth_date=LONE.born)
     return book
 
@@ -102,12 +103,13 @@ def test_a_decided_non_link_takes_a_record_out_of_its_person_in_every_later_run(
         assert not links["silo/cremations/death/deceased"]["is_certain"]
 
 
-def test_a_decided_link_attaches_a_mention_that_founds_nobody(desk: Desk) -> None:
-    assert ids(desk.run(), "payment/paid/payee") == [None]
-    desk.decide("link", "payment/paid/payee", "elder/seen/elder")
+@pytest.mark.parametrize("weak", ["payment/paid/payee", "booking/asked/caller"], ids=["named after", "named before"])
+def test_a_decided_link_attaches_a_mention_that_founds_nobody(desk: Desk, weak: str) -> None:
+    assert ids(desk.run(), weak) == [None]
+    desk.decide("link", weak, "elder/seen/elder")
     links = desk.run()
-    assert ids(links, "payment/paid/payee") == ids(links, "elder/seen/elder")
-    assert links["silo/payment/paid/payee"]["link_method"] == "decision"
+    assert ids(links, weak) == ids(links, "elder/seen/elder")
+    assert links[f"silo/{weak}"]["link_method"] == "decision"
 
 
 def test_a_decision_is_reopened_when_its_record_changes_or_goes(desk: Desk) -> None:
