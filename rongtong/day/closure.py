@@ -213,17 +213,14 @@ def _touch_last_paid(connection: duckdb.DuckDBPyConnection) -> None:
         """
         CREATE OR REPLACE TEMP TABLE redone_payments AS
         SELECT DISTINCT source_system, source_table, source_record_id FROM (
-            FROM touched_payments UNION ALL FROM either_payments SEMI JOIN core_homes USING (household_key));
-        CREATE OR REPLACE TEMP TABLE paid AS
-        SELECT citizen_id, benefit, benefit_month, min(managing_district) AS district,
-            citizen_id IN (SELECT citizen_id FROM core) AS is_core
-        FROM work.intermediate.int_benefit_months__expanded WHERE citizen_id IS NOT NULL GROUP BY ALL;
-        CREATE OR REPLACE TEMP TABLE witnesses AS
-        SELECT benefit, district, max(benefit_month) AS last_month, arg_max(citizen_id, benefit_month) AS citizen_id
-        FROM paid WHERE NOT is_core GROUP BY ALL;
+            FROM touched_payments UNION ALL FROM either_payments SEMI JOIN core_homes USING (household_key))
+        """
+    )
+    _find_latest_paid(connection)
+    connection.execute(
+        f"""
         CREATE OR REPLACE TEMP TABLE moving AS
-        WITH before AS (SELECT benefit, district, max(benefit_month) AS latest FROM paid GROUP BY ALL),
-        possible AS (
+        WITH possible AS (
             SELECT benefit, district, max(month) AS latest FROM (
                 SELECT benefit, managing_district AS district, CAST(date_trunc('month', period_from) AS DATE)
                     + to_months(greatest(coalesce(month_count, 1), 1) - 1) AS month
@@ -236,24 +233,72 @@ def _touch_last_paid(connection: duckdb.DuckDBPyConnection) -> None:
         )
         SELECT b.benefit, b.district, least(b.latest, coalesce(w.last_month, DATE '0001-01-01')) AS lowest,
             greatest(b.latest, p.latest) AS highest
-        FROM before AS b LEFT JOIN witnesses AS w USING (benefit, district)
+        FROM latest_paid AS b LEFT JOIN witnesses AS w USING (benefit, district)
         LEFT JOIN possible AS p USING (benefit, district)
         WHERE w.last_month IS DISTINCT FROM b.latest OR p.latest > b.latest;
         INSERT INTO core
-        SELECT DISTINCT citizen_id FROM paid JOIN moving USING (benefit, district)
+        SELECT DISTINCT citizen_id FROM ({_paid("benefit_month >= (SELECT min(lowest) FROM moving)")})
+        JOIN moving USING (benefit, district)
         WHERE NOT is_core AND benefit_month >= lowest AND benefit_month < highest
         """
     )
+
+
+def _find_latest_paid(connection: duckdb.DuckDBPyConnection) -> None:
+    """``latest_paid``, the latest month of each benefit in each district, and ``witnesses``, a citizen who keeps it.
+
+    Both are looked for in the months in which any payment of a district is its latest. A citizen whom two districts
+    paid counts for one of them only; if that leaves a district without either there, all months are gone through.
+    """
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE last_months AS
+        SELECT benefit, managing_district AS district, max(benefit_month) AS latest,
+            max(benefit_month) FILTER (citizen_id NOT IN (SELECT citizen_id FROM core)) AS latest_of_others
+        FROM work.intermediate.int_benefit_months__expanded WHERE citizen_id IS NOT NULL GROUP BY ALL
+        """
+    )
+    ends = "SELECT latest FROM last_months UNION SELECT latest_of_others FROM last_months"
+    for months in (f"benefit_month IN ({ends})", "true"):
+        connection.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE paid AS {_paid(months)};
+            CREATE OR REPLACE TEMP TABLE latest_paid AS
+            SELECT benefit, district, max(benefit_month) AS latest FROM paid GROUP BY ALL;
+            CREATE OR REPLACE TEMP TABLE witnesses AS
+            SELECT benefit, district, max(benefit_month) AS last_month, arg_max(citizen_id, benefit_month) AS citizen_id
+            FROM paid WHERE NOT is_core GROUP BY ALL
+            """
+        )
+        unlike = connection.execute(
+            "SELECT count(*) FROM last_months AS m LEFT JOIN latest_paid AS p USING (benefit, district)"
+            " LEFT JOIN witnesses AS w USING (benefit, district)"
+            " WHERE p.latest IS DISTINCT FROM m.latest OR w.last_month IS DISTINCT FROM m.latest_of_others"
+        ).fetchall()[0][0]
+        if not unlike:
+            return
+
+
+def _paid(months: str) -> str:
+    """SQL of the citizens paid a benefit in a month for which ``months`` holds, each in one district."""
+    return f"""
+        SELECT citizen_id, benefit, benefit_month, min(managing_district) AS district,
+            citizen_id IN (SELECT citizen_id FROM core) AS is_core
+        FROM work.intermediate.int_benefit_months__expanded WHERE citizen_id IS NOT NULL AND {months} GROUP BY ALL
+    """
 
 
 def _touch_sharers(connection: duckdb.DuckDBPyConnection) -> None:
     """Whoever carries a number or an account of the core, before or now, joins it."""
     connection.execute(
         """
+        -- First by itself: how few these are is not known to the plan of a join of both.
+        CREATE OR REPLACE TEMP TABLE restated_links AS
+        SELECT mention_key, citizen_id FROM new_mention_links SEMI JOIN restated USING (mention_key)
+        WHERE citizen_id IS NOT NULL;
         CREATE OR REPLACE TEMP TABLE restated_rows AS
         SELECT l.citizen_id, m.id_no, m.certificate_id_no, m.bank_account, m.name
-        FROM new_mentions AS m SEMI JOIN restated USING (mention_key) JOIN new_mention_links AS l USING (mention_key)
-        WHERE l.citizen_id IS NOT NULL;
+        FROM new_mentions AS m JOIN restated_links AS l USING (mention_key);
         CREATE OR REPLACE TEMP VIEW carried AS
         SELECT citizen_id, id_no, certificate_id_no, bank_account || '/' || name AS account
         FROM (
