@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from identity.content_id import content_id
 from warehouse.digest import text_digest
+from warehouse.duck import take_rows
 
 LEDGER_FILE = "ledger.duckdb"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -218,7 +219,8 @@ def create_candidates(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int]:
     chosen = _settle_contested(connection)
-    connection.register(
+    take_rows(
+        connection,
         "settled_ids",
         pa.table(
             {"cluster": pa.array(list(chosen), pa.int64()), "citizen": pa.array(list(chosen.values()), pa.int64())}
@@ -231,13 +233,12 @@ def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int
         UNION ALL SELECT cluster, citizen FROM settled_ids
         """
     )
-    connection.unregister("settled_ids")
     fresh = connection.execute(
         "SELECT cluster FROM cluster_numbers ANTI JOIN kept_ids USING (cluster) ORDER BY cluster"
     ).to_arrow_table()["cluster"]
     start = _count(connection, "SELECT coalesce(max(sequence), 0) FROM ledger.citizen") + 1
     sequences = pa.array(np.arange(start, start + len(fresh), dtype=np.int64))
-    connection.register("new", pa.table({"cluster": fresh, "citizen": sequences, "citizen_id": mint(len(fresh))}))
+    take_rows(connection, "new", pa.table({"cluster": fresh, "citizen": sequences, "citizen_id": mint(len(fresh))}))
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE minted AS
@@ -246,7 +247,6 @@ def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int
         SELECT cluster, citizen FROM kept_ids UNION ALL SELECT cluster, citizen FROM minted
         """
     )
-    connection.unregister("new")
     connection.execute(
         "INSERT INTO ledger.citizen SELECT citizen_id, ?, citizen, true, number_print FROM minted", [run_id]
     )

@@ -9,6 +9,7 @@ from identity import comparisons, decisions, thresholds
 from identity.cluster import DECIDED, Partition, attach_weak, join_founders
 from identity.constraints import read_constraints
 from identity.model import level_number
+from warehouse.duck import take_rows
 
 
 def is_linkable() -> str:
@@ -96,7 +97,7 @@ def find_sure_edges(connection: duckdb.DuckDBPyConnection, nodes: str) -> None:
 
 
 def partition_open_edges(connection: duckdb.DuckDBPyConnection) -> Partition:
-    """Join what ``open_edges`` can join. Registers ``moves`` (node, cluster) and ``joins`` (node and the edge that
+    """Join what ``open_edges`` can join. Creates ``moves`` (node, cluster) and ``joins`` (node and the edge that
     joined it).
     """
     constraints = read_constraints(connection)
@@ -116,11 +117,13 @@ def partition_open_edges(connection: duckdb.DuckDBPyConnection) -> Partition:
     moves |= {cluster: cluster for cluster in moves.values()}
     joined = partition.joined
     weights = [thresholds.DECISION_WEIGHT if edge[0] == DECIDED else edge[0] for edge in joined.values()]
-    connection.register(
+    take_rows(
+        connection,
         "moves",
         pa.table({"node": pa.array(list(moves), pa.int64()), "cluster": pa.array(list(moves.values()), pa.int64())}),
     )
-    connection.register(
+    take_rows(
+        connection,
         "joins",
         pa.table(
             {
@@ -187,6 +190,5 @@ def cluster_nodes(connection: duckdb.DuckDBPyConnection, nodes: str = "nodes") -
         FROM node_of AS o JOIN node_clusters AS c USING (node) WHERE c.cluster IS NOT NULL
         """
     )
-    connection.unregister("moves")
-    connection.unregister("joins")
+    connection.execute("DROP TABLE moves; DROP TABLE joins")
     return partition

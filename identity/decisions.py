@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from identity.citizen_id import LEDGER_FILE, LedgerUnusable
 from identity.content_id import content_id
+from warehouse.duck import take_rows
 
 LINK, NON_LINK, UNDECIDED, REVOKED = "link", "non-link", "undecided", "revoked"
 VERDICTS = (LINK, NON_LINK, UNDECIDED)
@@ -106,7 +107,7 @@ def record(
             },
         }
     )
-    connection.register("given", given)
+    take_rows(connection, "given", given)
     try:
         unknown = connection.execute(
             f"SELECT key FROM (SELECT mention_key_l AS key FROM given UNION SELECT mention_key_r FROM given) "
@@ -126,7 +127,7 @@ def record(
                 """
             )
     finally:
-        connection.unregister("given")
+        connection.execute("DROP TABLE given")
     return ids
 
 

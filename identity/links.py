@@ -9,6 +9,7 @@ from identity import claims, thresholds
 from identity.cluster import Partition
 from identity.clustering import is_certain
 from identity.words import enum
+from warehouse.duck import take_rows
 
 METHODS = ("decision", "identity_number", "probabilistic", "single", "unresolved")
 _BY_EVIDENCE = "evidence of name and circumstances"
@@ -113,7 +114,8 @@ def create_citizens(connection: duckdb.DuckDBPyConnection, links: str) -> None:
 
 def create_review(connection: duckdb.DuckDBPyConnection, partition: Partition) -> None:
     """Create ``review``: the pairs of ``open_pairs`` and of the partition that wait for a person, and why."""
-    connection.register(
+    take_rows(
+        connection,
         "put_off",
         pa.table(
             {
@@ -142,7 +144,7 @@ def create_review(connection: duckdb.DuckDBPyConnection, partition: Partition) -
         GROUP BY ALL
         """
     )
-    connection.unregister("put_off")
+    connection.execute("DROP TABLE put_off")
 
 
 def without_joined(pairs: str) -> str:

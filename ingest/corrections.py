@@ -25,6 +25,7 @@ from ingest.layout_of_headers import layout_of_headers
 from ingest.quarantine import headers_of
 from ingest.quarantine_export import ADDED, ID_HEADER, REASON_HEADER, XLSX
 from ingest.receipt import Part
+from warehouse.duck import take_rows
 
 CORRECTIONS = "corrections"
 # The field that the made-up layout gives to the first of its headers.
@@ -153,9 +154,7 @@ def register_corrections(duck: duckdb.DuckDBPyConnection, rows: Sequence[Correct
             "trouble": pa.array([row.trouble for row in rows], pa.string()),
         }
     )
-    duck.register("corrected_said", table)
-    duck.execute("CREATE OR REPLACE TEMP TABLE corrected AS SELECT * FROM corrected_said")
-    duck.unregister("corrected_said")
+    take_rows(duck, "corrected", table)
 
 
 def _changed_json(row: CorrectedRow) -> str | None:
@@ -220,7 +219,8 @@ def write_corrections(
     if not values:
         return 0
     names, fields, before, after = zip(*values, strict=True)
-    duck.register(
+    take_rows(
+        duck,
         "changes_said",
         pa.table(
             {
@@ -240,5 +240,5 @@ def write_corrections(
         f"delivered, corrected, {brought} FROM changes_said JOIN waiting USING (quarantine_id)) "
         f"TO {quote_text(str(file))} (FORMAT parquet, COMPRESSION zstd)"
     )
-    duck.unregister("changes_said")
+    duck.execute("DROP TABLE changes_said")
     return len(values)

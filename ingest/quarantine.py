@@ -23,7 +23,7 @@ from ingest.receipt import Part
 from ingest.registry import SOURCES, read_source, source_names
 from ingest.state import QUARANTINE, QUARANTINE_STATE, Landed, current_quarantine
 from warehouse.access_log import note_access
-from warehouse.duck import connect
+from warehouse.duck import connect, take_rows
 from warehouse.home import Home
 
 # What a waiting row has besides the columns of the quarantine: its id, and what its delivery's receipt says.
@@ -111,9 +111,7 @@ def _register_receipts(duck: duckdb.DuckDBPyConnection, parts: Sequence[Part]) -
             "headers": pa.array([_join_headers(fact.get("headers") or []) for fact in facts], pa.string()),
         }
     )
-    duck.register("receipts_said", table)
-    duck.execute("CREATE OR REPLACE TEMP TABLE receipts AS SELECT * FROM receipts_said")
-    duck.unregister("receipts_said")
+    take_rows(duck, "receipts", table)
 
 
 def _join_headers(sheets: Sequence[Sequence[str]]) -> str | None:

@@ -23,7 +23,7 @@ from ingest.landing_folder import LandingFolder
 from ingest.receipt import Receipt
 from ingest.registry import read_source
 from ingest.state import Landed
-from warehouse.duck import connect
+from warehouse.duck import connect, take_rows
 from warehouse.home import Home
 from warehouse.lake import NOTHING, NothingPublished, attach_published, attach_restricted, snapshots_of, tables_of
 from warehouse.rooms import PUBLISHED, RESTRICTED, SCHEMA
@@ -155,7 +155,7 @@ def trace_cells(home: Home, cells: Iterable[tuple[str, str]]) -> list[Statement]
         attach_restricted(connection, home)
         if not snapshots_of(connection, PUBLISHED):
             raise NothingPublished(NOTHING)
-        connection.register("cells", _texts(("citizen_id", "attribute"), set(cells)))
+        take_rows(connection, "cells", _texts(("citizen_id", "attribute"), set(cells)))
         rows = connection.execute(_STATEMENTS).fetchall()
         connection.execute(f"DETACH {RESTRICTED}")
     said = [Statement(*row) for row in rows]
@@ -200,7 +200,7 @@ def _places_of(
     rows = landed.rows()
     if rows is None:
         return
-    connection.register("wanted", _texts(("record", "delivery"), ids))
+    take_rows(connection, "wanted", _texts(("record", "delivery"), ids))
     columns = [row[0] for row in connection.execute(f"DESCRIBE FROM {rows}").fetchall()]
     raw = [name for name in columns if name.startswith("raw_")] or [name for name in columns if name[0] != "_"]
     placed = [f"r.{name}" if name in columns else f"NULL AS {name}" for name in ("_sheet", "_row")]

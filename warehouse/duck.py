@@ -18,6 +18,7 @@ from pathlib import Path
 from threading import Lock, Thread
 
 import duckdb
+import pyarrow as pa
 
 DEFAULT_MEMORY_LIMIT = "6GB"
 # Of files written anew: from here on texts are kept in dictionaries whose words are compressed, in one pass.
@@ -144,3 +145,16 @@ def _built_in(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {
         row[0] for row in connection.execute("SELECT extension_name FROM duckdb_extensions() WHERE loaded").fetchall()
     }
+
+
+def take_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+    """Create or replace the temporary ``table`` with the rows of an Arrow table.
+
+    Copied, because a join may push a Bloom filter down into what it reads, and the engine stops with an error where
+    that is Arrow itself. What is read without a join can be registered as it is.
+    """
+    connection.register("rows_taken", rows)
+    try:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS FROM rows_taken")
+    finally:
+        connection.unregister("rows_taken")

@@ -17,7 +17,7 @@ from identity.cluster import Partition
 from identity.link import model, pairs, partition, standardise, train
 from identity.link.settings import Configuration, ConfigurationUnusable, Wishes, configure
 from identity.link.standardise import TableUnusable
-from warehouse.duck import connect
+from warehouse.duck import connect, take_rows
 
 FORESEEN = (TableUnusable, ConfigurationUnusable)
 
@@ -113,7 +113,7 @@ def _write(
             ),
         }
     )
-    connection.register("placed", placed)
+    take_rows(connection, "placed", placed)
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE linked AS
@@ -124,7 +124,6 @@ def _write(
         FROM records AS r JOIN node_of AS o USING (record) JOIN placed AS p USING (node)
         """
     )
-    connection.unregister("placed")
     spare = output_file.with_name(output_file.name + ".new")
     try:
         connection.execute(

@@ -16,6 +16,7 @@ from identity import han
 from identity.link.numbers import settle_numbers
 from identity.link.settings import Configuration, ConfigurationUnusable
 from identity.sound import read_names
+from warehouse.duck import take_rows
 
 HAN_SAMPLE = 2000
 HAN_SHARE = 0.5
@@ -293,7 +294,7 @@ def _create_han_records(connection: duckdb.DuckDBPyConnection) -> None:
         "SELECT DISTINCT whole_name FROM named WHERE whole_name IS NOT NULL ORDER BY 1"
     ).fetchall()
     sounds: pa.Table = read_names([row[0] for row in names])
-    connection.register("sounds_found", sounds)
+    take_rows(connection, "sounds_found", sounds)
     # A spreadsheet that wrote a number as 5.1E+17 has lost it.
     connection.execute(
         rf"""
@@ -318,4 +319,4 @@ def _create_han_records(connection: duckdb.DuckDBPyConnection) -> None:
         FROM cleaned AS c LEFT JOIN sounds_found AS s ON s.name = c.whole_name
         """
     )
-    connection.unregister("sounds_found")
+    connection.execute("DROP TABLE sounds_found")

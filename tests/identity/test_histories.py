@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from invented_mentions import Book, invent_town, partition, read_links
 from same_as_anew import resolve_both_ways
@@ -117,6 +117,8 @@ def settled_decisions_hold(history: History, before: dict[str, dict[str, Any]]) 
 def test_no_history_changes_who_is_who(tmp_path: Path, histories: int) -> None:
     @settings(max_examples=histories, deadline=None)
     @given(seed=st.integers(0, 10**6), days=st.integers(1, 3))
+    # The engine looked for what was clustered in a table of Arrow by a Bloom filter, which it cannot.
+    @example(seed=4620, days=1)
     def holds(seed: int, days: int) -> None:
         folder = tmp_path / "history"
         shutil.rmtree(folder, ignore_errors=True)
