@@ -3,7 +3,7 @@
 For every shape of staging and for identity's tables ``changed_<name>`` holds the rows that only one of the runs has
 (``is_new`` tells which), of the columns that ``closure`` reads; ``new_<name>`` are this run's rows, ``old_<name>`` the
 former ones, and ``either_<name>`` the rows of both. Rows are compared as a multiset by a digest of every column. The
-digests stay in the work file, so that the next run computes none of yesterday's.
+digests and the sums of their buckets stay in the work file, so that the next run computes none of yesterday's.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SHAPES = {
 IDENTITY = {"mention_links": "mention_key, citizen_id", "citizens": "citizen_id, id_no"}
 INPUTS = SHAPES | IDENTITY
 # Many more than a day has changes in most tables, and so few that their sums stay in the processor's caches.
-_BUCKETS = 2**16
+_BUCKET = f"row_digest % {2**16}"
 
 
 class BuildWhole(RuntimeError):
@@ -98,10 +98,10 @@ def _compare(
     kept = "digest_" + table.replace(".", "_").replace('"', "")
     digested = {"work": f"work.day.{kept}", "base": f"base.day.{kept}"}
     if "work" in present:
-        _digest(connection, f"TABLE {digested['work']}", f"work.{table}", digest)
+        _digest(connection, digested["work"], f"work.{table}", digest)
     if "base" in present and not _has_digests(connection, kept, table):
         digested["base"] = "digests_before"
-        _digest(connection, "TEMP TABLE digests_before", f"base.{table}", digest)
+        _digest(connection, digested["base"], f"base.{table}", digest, kind="TEMP TABLE")
     _find_differing(connection, [digested[database] for database in sorted(present)])
     for database in present:
         _take_changed(connection, name, f"{database}.{table}", digested[database], digest)
@@ -114,10 +114,8 @@ def _find_differing(connection: duckdb.DuckDBPyConnection, sides: list[str]) -> 
     one. What is summed are digests of digests, without overflow: that a bucket of other digests has the same sum is as
     unlikely (one in 2**63) as that a changed row keeps its digest (one in 2**64), which is what all of this rests on.
     """
-    bucket = f"row_digest % {_BUCKETS}"
-    total = "sum(CAST(hash(row_digest) >> 1 AS BIGINT))"
     sums = " UNION ALL ".join(
-        f"SELECT {bucket} AS bucket, {sign} * count(*) AS n, {sign} * {total} AS total FROM {side} GROUP BY bucket"
+        f"SELECT bucket, {sign} * n AS n, {sign} * total AS total FROM {side}_summed"
         for side, sign in zip(sides, (1, -1), strict=False)
     )
     connection.execute(
@@ -125,7 +123,7 @@ def _find_differing(connection: duckdb.DuckDBPyConnection, sides: list[str]) -> 
         f" SELECT bucket FROM ({sums}) GROUP BY bucket HAVING sum(n) <> 0 OR sum(total) <> 0"
     )
     digests = " UNION ALL ".join(
-        f"SELECT row_digest, {sign} AS side FROM {side} WHERE {bucket} IN (FROM differing_buckets)"
+        f"SELECT row_digest, {sign} AS side FROM {side} WHERE {_BUCKET} IN (FROM differing_buckets)"
         for side, sign in zip(sides, (1, -1), strict=False)
     )
     connection.execute(
@@ -134,23 +132,33 @@ def _find_differing(connection: duckdb.DuckDBPyConnection, sides: list[str]) -> 
     )
 
 
-def _digest(connection: duckdb.DuckDBPyConnection, target: str, relation: str, digest: str) -> None:
+def _digest(
+    connection: duckdb.DuckDBPyConnection, digests: str, relation: str, digest: str, kind: str = "TABLE"
+) -> None:
+    """Write the digests of a relation's rows with their places, and in ``<digests>_summed`` what their buckets hold."""
     connection.execute(
-        f"CREATE OR REPLACE {target} AS SELECT {digest} AS row_digest, rowid AS place FROM {relation} AS t"
+        f"""
+        CREATE OR REPLACE {kind} {digests} AS SELECT {digest} AS row_digest, rowid AS place FROM {relation} AS t;
+        CREATE OR REPLACE {kind} {digests}_summed AS
+        SELECT {_BUCKET} AS bucket, count(*) AS n, sum(CAST(hash(row_digest) >> 1 AS BIGINT)) AS total
+        FROM {digests} GROUP BY bucket
+        """
     )
 
 
 def _has_digests(connection: duckdb.DuckDBPyConnection, kept: str, table: str) -> bool:
     there = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'base' AND schema_name = 'day' AND table_name = ?",
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'base' AND schema_name = 'day'"
+        " AND table_name IN ($1, $1 || '_summed')",
         [kept],
     ).fetchall()[0][0]
-    if not there:
+    if there < 2:
         return False
     counts = connection.execute(
-        f"SELECT (SELECT count(*) FROM base.day.{kept}), (SELECT count(*) FROM base.{table})"
+        f"SELECT (SELECT count(*) FROM base.day.{kept}), (SELECT coalesce(sum(n), 0) FROM base.day.{kept}_summed),"
+        f" (SELECT count(*) FROM base.{table})"
     ).fetchall()[0]
-    return bool(counts[0] == counts[1])
+    return len(set(counts)) == 1
 
 
 def _take_changed(connection: duckdb.DuckDBPyConnection, name: str, relation: str, digested: str, digest: str) -> None:
