@@ -30,7 +30,13 @@ _GOING_ON = {
     "findings.fnd_one_person_two_numbers": "period_to >= DATE '{before}'",
     "findings.fnd_two_open_marriages": "period_to = DATE '{before}'",
 }
-_RECORD = "(source_system, source_table, source_record_id)"
+
+
+def _in_records(redone: str, of: str = "source_system, source_table, source_record_id") -> str:
+    """SQL: the row is of a record of ``redone``; asked by one column first, which leaves few rows to compare by all."""
+    return f"source_record_id IN (SELECT source_record_id FROM {redone}) AND ({of}) IN (SELECT ({of}) FROM {redone})"
+
+
 # Whether a row of the other tables is worked out again.
 _ROWS = {
     "intermediate.int_marriages__ended":
@@ -38,16 +44,15 @@ _ROWS = {
     "intermediate.int_household_heads__chosen": "household_key IN (SELECT household_key FROM core_homes)",
     "intermediate.int_payments__reported_twice":
         "(source_system, source_record_id) IN (SELECT (source_system, source_record_id) FROM redone_payments)",
-    "intermediate.int_benefit_months__expanded": f"{_RECORD} IN (SELECT {_RECORD} FROM redone_payments)",
+    "intermediate.int_benefit_months__expanded": _in_records("redone_payments"),
     "intermediate.int_payees__named":
         "citizen_id IN (SELECT citizen_id FROM core)"
         " OR (citizen_id IS NULL AND name IN (SELECT name FROM loose_names))",
-    "golden.household_members": f"{_RECORD} IN (SELECT {_RECORD} FROM redone_household_members)",
-    "golden.bed_stays": f"{_RECORD} IN (SELECT {_RECORD} FROM redone_bed_stays)",
-    "golden.care_visits": f"{_RECORD} IN (SELECT {_RECORD} FROM redone_care_visits)",
+    "golden.household_members": _in_records("redone_household_members"),
+    "golden.bed_stays": _in_records("redone_bed_stays"),
+    "golden.care_visits": _in_records("redone_care_visits"),
     "golden.citizen_mentions":
-        "(source_system, source_table, source_record_id, role) IN ("
-        "SELECT (source_system, source_table, source_record_id, role) FROM redone_mentions)",
+        _in_records("redone_mentions", "source_system, source_table, source_record_id, role"),
 }  # fmt: skip
 ROWS = {table: "citizen_id IN (SELECT citizen_id FROM core)" for table in (*BY_CITIZEN, *BY_WEEK)} | _ROWS
 
@@ -57,13 +62,18 @@ def local_tables(*, week_moved: bool) -> tuple[str, ...]:
     return tuple(table for table in ROWS if not (week_moved and table in BY_WEEK))
 
 
+def take_out(connection: duckdb.DuckDBPyConnection, tables: tuple[str, ...]) -> None:
+    """Delete what the small city will say, inside the transaction that the caller has begun."""
+    for table in tables:
+        connection.execute(f"DELETE FROM work.{table} WHERE {ROWS[table]}")
+
+
 def merge(connection: duckdb.DuckDBPyConnection, tables: tuple[str, ...], before: date, now: date) -> None:
-    """Take over the small city's rows, inside the transaction that the caller has begun.
+    """Take over the small city's rows, in the transaction in which the old ones were taken out.
 
     ``before`` and ``now`` are the days that the run before and this one speak of.
     """
     for table in tables:
-        connection.execute(f"DELETE FROM work.{table} WHERE {ROWS[table]}")
         connection.execute(f"INSERT INTO work.{table} BY NAME SELECT * FROM small.{table} WHERE {ROWS[table]}")
     for table, goes_on in _GOING_ON.items():
         connection.execute(
