@@ -57,7 +57,9 @@ def find_touched(
     ).fetchall()[0]
     if touched > largest_share * all_citizens:
         raise BuildWhole(f"{touched:,} of {all_citizens:,} citizens are touched by what changed")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE neighbours AS {_SHARERS}")
+    # What others of the core carry has brought in its carriers already.
+    connection.execute("CREATE OR REPLACE TEMP TABLE joined AS FROM core ANTI JOIN asked USING (citizen_id)")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE neighbours AS {_sharers_of('joined')}")
     _touch_records(connection)
 
 
@@ -309,20 +311,22 @@ def _touch_sharers(connection: duckdb.DuckDBPyConnection) -> None:
         UNION ALL SELECT citizen_id, id_no, NULL, NULL FROM changed_citizens
         """
     )
-    connection.execute(f"INSERT INTO core {_SHARERS}")
+    connection.execute("CREATE OR REPLACE TEMP TABLE asked AS FROM core")
+    connection.execute(f"INSERT INTO core {_sharers_of('asked')}")
 
 
-# Citizens beside the core who carry what it carries.
-_SHARERS = """
-    WITH theirs AS (FROM carried SEMI JOIN core USING (citizen_id)),
-    numbers AS (SELECT id_no AS number FROM theirs UNION SELECT certificate_id_no FROM theirs),
-    accounts AS (SELECT DISTINCT account FROM theirs)
-    SELECT DISTINCT citizen_id FROM carried
-    WHERE (id_no IN (SELECT number FROM numbers WHERE number IS NOT NULL)
-        OR certificate_id_no IN (SELECT number FROM numbers WHERE number IS NOT NULL)
-        OR account IN (SELECT account FROM accounts WHERE account IS NOT NULL))
-    AND citizen_id NOT IN (SELECT citizen_id FROM core)
-"""
+def _sharers_of(people: str) -> str:
+    """SQL of the citizens beside the core who carry what ``people`` of the core carry."""
+    return f"""
+        WITH theirs AS (FROM carried SEMI JOIN {people} USING (citizen_id)),
+        numbers AS (SELECT id_no AS number FROM theirs UNION SELECT certificate_id_no FROM theirs),
+        accounts AS (SELECT DISTINCT account FROM theirs)
+        SELECT DISTINCT citizen_id FROM carried
+        WHERE (id_no IN (SELECT number FROM numbers WHERE number IS NOT NULL)
+            OR certificate_id_no IN (SELECT number FROM numbers WHERE number IS NOT NULL)
+            OR account IN (SELECT account FROM accounts WHERE account IS NOT NULL))
+        AND citizen_id NOT IN (SELECT citizen_id FROM core)
+    """
 
 
 def _touch_acts(connection: duckdb.DuckDBPyConnection) -> None:
