@@ -230,7 +230,8 @@ def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int
         """
         CREATE OR REPLACE TEMP TABLE kept_ids AS
         SELECT cluster, citizen FROM candidates ANTI JOIN contested USING (cluster, citizen)
-        UNION ALL SELECT cluster, citizen FROM settled_ids
+        UNION ALL SELECT cluster, citizen FROM settled_ids;
+        DROP TABLE settled_ids
         """
     )
     fresh = connection.execute(
@@ -244,7 +245,8 @@ def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int
         CREATE OR REPLACE TEMP TABLE minted AS
         SELECT cluster, citizen, citizen_id, number_print FROM new LEFT JOIN cluster_prints USING (cluster);
         CREATE OR REPLACE TEMP TABLE cluster_choice AS
-        SELECT cluster, citizen FROM kept_ids UNION ALL SELECT cluster, citizen FROM minted
+        SELECT cluster, citizen FROM kept_ids UNION ALL SELECT cluster, citizen FROM minted;
+        DROP TABLE new
         """
     )
     connection.execute(

@@ -182,7 +182,7 @@ def publish(connection: duckdb.DuckDBPyConnection, token: str) -> None:
         f"""
         BEGIN;
         CREATE SCHEMA IF NOT EXISTS work.identity;
-        CREATE OR REPLACE TABLE work.identity.mention_links AS 
+        CREATE OR REPLACE TABLE work.identity.mention_links AS
         SELECT {_LINK} FROM kept.link LEFT JOIN (SELECT cluster, citizen_id FROM kept.citizen) USING (cluster);
         CREATE OR REPLACE TABLE work.identity.citizens AS SELECT {_CITIZEN} FROM kept.citizen;
         CREATE OR REPLACE TABLE work.identity.scored_pairs AS

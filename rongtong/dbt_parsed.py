@@ -35,15 +35,19 @@ def parsed_project(project: Path, kept: Path, options: list[str]) -> Manifest:
     from dbt.contracts.graph.manifest import Manifest
 
     file = kept / f"parsed-{digest_of_project(project)}.msgpack"
-    if file.exists():
+    try:
         manifest = Manifest.from_msgpack(file.read_bytes())
-        manifest.build_flat_graph()
-        return manifest
-    manifest = _parse(options)
-    kept.mkdir(parents=True, exist_ok=True)
-    for old in kept.glob("parsed-*.msgpack"):
+    except FileNotFoundError:
+        return _keep(_parse(options), file)
+    manifest.build_flat_graph()
+    return manifest
+
+
+def _keep(manifest: Manifest, file: Path) -> Manifest:
+    """Keep the parse in place of older ones: under its name once it is whole, as two runs may begin at one moment."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    for old in file.parent.glob("parsed-*.msgpack"):
         old.unlink(missing_ok=True)
-    # Under its name only once it is whole: two runs may begin at the same moment.
     unfinished = file.with_suffix(f".{os.getpid()}")
     unfinished.write_bytes(manifest.to_msgpack())
     unfinished.replace(file)

@@ -1,6 +1,6 @@
 -- No attribute of a citizen has two chosen statements.
 --
--- Attribute by attribute: grouping all at once takes twice as long, and one of a new name is looked at with the others.
+-- Attribute by attribute: grouping all at once takes a third longer. Of a new name, they are grouped together.
 {% set attributes = survivorship().keys() | list + ['marital_status', 'death_date'] %}
 {% for attribute in attributes %}
 select citizen_id, attribute

@@ -5,9 +5,9 @@
 -- relative's number typed into the wrong field is a mistake of typing and no lead. Withdrawn records do not count.
 -- The period begins with the first day any of the records speaks of. No money is at stake.
 -- Traps: an adoption or a full change of name.
--- Asked first: which numbers are carried by others than their own citizen, or are the own one of several.
 with perhaps_shared as (
 
+    -- Carried by others than the number's own citizen, or the own one of several: most numbers are neither.
     select id_no
     from {{ ref('int_mentions__folded') }}
     where id_no is not null and has_certain_link and not is_withdrawn and not coalesce(has_own_number, false)
