@@ -1,8 +1,9 @@
 """Build one room of the work file with dbt, in a process of its own.
 
-``python -m rongtong.dbt_room ...`` is the child: it runs dbt's invocations for the room one after another and prints
-one JSON line per finished node. ``build_room`` is the parent's side. A process of its own because DuckDB gives a file
-to one process at a time, and whatever comes next must find it free.
+``python -m rongtong.dbt_room ...`` is the child: it runs dbt's invocations for the rooms that its standard input names,
+one after another, and prints one JSON line per finished node. ``build_room`` is the parent's side. A process of its own
+because DuckDB gives a file to one process at a time, and whatever comes next must find it free. Getting ready takes dbt
+three seconds, in which it opens no file of ours: ``ready_builder`` has that done once, beside other work.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rongtong.console import ProgressCallback
 from rongtong.day.merge import local_tables
@@ -21,6 +24,10 @@ from rongtong.dbt_parsed import NotParsed, parsed_project
 from warehouse.home import PROJECT, Home
 from warehouse.pseudonym import FOLDER_VARIABLE
 
+if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunner
+
+_WORK_FILE = "RONGTONG_WORK_FILE"
 _NO_UNIONS = ["--exclude", "int_*__unioned"]
 _GOLDEN = ["--select", "path:models/intermediate", "path:models/golden", *_NO_UNIONS]
 _VIEWS = [f"path:models/{room},config.materialized:view" for room in ("intermediate", "golden")]
@@ -49,29 +56,37 @@ class RoomFailed(RuntimeError):
     """dbt stopped: one sentence naming the room, the model or test, and where the log is."""
 
 
+class Builder(Protocol):
+    """Builds a room in the run's work file or, where told, in another one; raises ``RoomFailed``."""
+
+    def __call__(self, room: str, progress: ProgressCallback | None, work_file: Path | None = None) -> None: ...
+
+
 def build_room(
-    room: str,
-    home: Home,
-    run_id: str,
-    variables: dict[str, Any],
-    progress: ProgressCallback | None = None,
-    *,
-    work_file: Path | None = None,
+    room: str, home: Home, run_id: str, variables: dict[str, Any], progress: ProgressCallback | None = None
 ) -> None:
     """Run dbt for ``room`` of run ``run_id``; ``variables`` become dbt's vars (``as_of``, ``run_id``, ...).
 
-    ``work_file``: the file to build in, if that is not the run's own.
-
     Raises ``RoomFailed`` with the first model or test that failed. dbt's own log may quote values of people and stays
     in the run's private folder.
+    """
+    with ready_builder(home, run_id, variables) as build:
+        build(room, progress)
+
+
+@contextmanager
+def ready_builder(home: Home, run_id: str, variables: dict[str, Any]) -> Iterator[Builder]:
+    """Begin a process that builds rooms as ``build_room``, one after another, and gets ready beside other work.
+
+    It opens a work file only while it builds there, and ends with the block.
     """
     folder = home.run_folder(run_id)
     log_folder = folder / "dbt"
     log_folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {
-        "RONGTONG_WORK_FILE": str(work_file or home.work_file(run_id)),
+        _WORK_FILE: str(home.work_file(run_id)),
         "RONGTONG_TEMP_FOLDER": str(folder / "temp"),
-        "RONGTONG_DBT_TARGET": str(home.root / ("dbt" if work_file is None else "dbt-small")),
+        "RONGTONG_DBT_TARGET": str(home.root / "dbt"),
         FOLDER_VARIABLE: str(home.root),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         # What dbt tells of the whole project in files costs a second per invocation, and a run reads none of it.
@@ -79,25 +94,47 @@ def build_room(
         "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
     }
     where = [PROJECT / "dbt_project", home.root / "dbt", log_folder]
-    command = [sys.executable, "-m", "rongtong.dbt_room", room, *map(str, where), json.dumps(variables)]
-    failures: list[str] = []
+    command = [sys.executable, "-m", "rongtong.dbt_room", *map(str, where), json.dumps(variables)]
     with (
-        (log_folder / f"{room}.err").open("w", encoding="utf-8") as errors,
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True) as child,
+        (log_folder / "errors").open("a", encoding="utf-8") as errors,
+        subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as child,
     ):
-        assert child.stdout is not None
-        for line in child.stdout:
-            if not line.startswith("{"):
-                continue
-            node = json.loads(line)
-            if node["status"] in ("error", "fail"):
-                failures.append(node["node"])
-            if progress is not None:
-                progress(node["done"], None, node["node"])
-    if child.returncode != 0:
-        what = f"{failures[0]} failed" if failures else "dbt could not read its models"
-        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        raise RoomFailed(f"room {room}: {what}{more}; read {log_folder / 'dbt.log'} and mend the model or its input.")
+
+        def build(room: str, progress: ProgressCallback | None, work_file: Path | None = None) -> None:
+            order = {"room": room, "work_file": str(work_file or home.work_file(run_id))}
+            _have_built(child, order, log_folder, progress)
+
+        yield build
+
+
+def _have_built(
+    child: subprocess.Popen[str], order: dict[str, str], log_folder: Path, progress: ProgressCallback | None
+) -> None:
+    """Have the child build a room and report its nodes to ``progress``. Raises ``RoomFailed``."""
+    failures: list[str] = []
+    assert child.stdin is not None and child.stdout is not None
+    # A child that could not get ready is gone by now, and its silence tells.
+    with suppress(BrokenPipeError):
+        child.stdin.write(json.dumps(order) + "\n")
+        child.stdin.flush()
+    for line in child.stdout:
+        if not line.startswith("{"):
+            continue
+        told = json.loads(line)
+        if "succeeded" in told:
+            if told["succeeded"]:
+                return
+            break
+        if told["status"] in ("error", "fail"):
+            failures.append(told["node"])
+        if progress is not None:
+            progress(told["done"], None, told["node"])
+    what = f"{failures[0]} failed" if failures else "dbt could not read its models"
+    more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+    where = log_folder / "dbt.log"
+    raise RoomFailed(f"room {order['room']}: {what}{more}; read {where} and mend the model or its input.")
 
 
 class _Teller:
@@ -114,28 +151,51 @@ class _Teller:
                 line = {"node": event.data.node_info.node_name, "status": event.data.run_result.status}
                 print(json.dumps(line | {"done": self._done}), flush=True)
 
+    def begin(self) -> None:
+        """Count from the start again."""
+        self._done = 0
+
 
 def main(arguments: list[str]) -> int:
-    """The child: 0 when every invocation of the room succeeded, 1 otherwise.
+    """The child: 0 when every room that it was told of succeeded, 1 otherwise.
 
-    Arguments: the room, the folders of the project, of what is kept of parsing and of the log, and dbt's vars as JSON.
+    Arguments: the folders of the project, of what is kept of parsing and of the log, and dbt's vars as JSON. A line of
+    standard input names a room and the work file to build it in, as JSON.
     """
     from dbt.cli.main import dbtRunner
 
-    room, project, kept, log_folder, variables = arguments
+    project, kept, log_folder, variables = arguments
     options = ["--project-dir", project, "--profiles-dir", project, "--log-path", log_folder, "--vars", variables]
     options += ["--log-level", "none", "--log-level-file", "info"]
+    teller = _Teller()
     try:
-        runner = dbtRunner(manifest=parsed_project(Path(project), Path(kept), options), callbacks=[_Teller()])
+        runner = dbtRunner(manifest=parsed_project(Path(project), Path(kept), options), callbacks=[teller])
     except NotParsed as reason:
         _log(log_folder, reason)
         return 1
+    for line in sys.stdin:
+        order = json.loads(line)
+        os.environ[_WORK_FILE] = order["work_file"]
+        teller.begin()
+        succeeded = _build(runner, order["room"], options, log_folder)
+        print(json.dumps({"succeeded": succeeded}), flush=True)
+        if not succeeded:
+            return 1
+    return 0
+
+
+def _build(runner: dbtRunner, room: str, options: list[str], log_folder: str) -> bool:
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
     for selection in ROOMS[room]:
         outcome = runner.invoke([*selection, *options, "--indirect-selection", "buildable", "--fail-fast"])
         if not outcome.success:
             _log(log_folder, outcome.exception)
-            return 1
-    return 0
+            return False
+    # dbt keeps the file open for another invocation, and whoever comes next must find it free.
+    DuckDBConnectionManager.env().close()
+    DuckDBConnectionManager.close_all_connections()
+    return True
 
 
 def _log(folder: str, reason: BaseException | None) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,7 +14,7 @@ from rongtong.day import standing
 from rongtong.day.build import Day, bring_up_to_date
 from rongtong.day.changes import BuildWhole
 from rongtong.day.standing import Standing
-from rongtong.dbt_room import build_room
+from rongtong.dbt_room import build_room, ready_builder
 from warehouse import duck
 from warehouse.home import Home
 
@@ -28,15 +28,15 @@ def begin_work_file(home: Home, run_id: str, variables: dict[str, Any]) -> None:
 
 def build_golden(home: Home, run_id: str, variables: dict[str, Any], progress: ProgressCallback | None) -> str:
     """Build golden; which way it was done and why, as one sentence."""
-    with duck.connect(home.work_file(run_id), temp_folder=home.run_folder(run_id) / "temp") as connection:
-        told = _go_the_day(connection, home, run_id, variables, progress)
-        if isinstance(told, str):
-            standing.write_standing(connection, None)
+    with duck.connect(home.work_file(run_id)) as connection:
+        told: Standing | Day | str = _begin_a_day(connection, home, run_id, variables)
+    if isinstance(told, Standing):
+        told = _go_the_day(told, home, run_id, variables, progress)
     if isinstance(told, str):
+        with duck.connect(home.work_file(run_id)) as connection:
+            standing.write_standing(connection, None)
         build_room("golden", home, run_id, variables, progress)
         return _say(f"golden was built whole: {told}.")
-    week = " and week" if told.week_moved else ""
-    build_room(f"golden of a day{week}", home, run_id, variables, progress)
     return _say(
         f"golden was brought up to date: {sum(told.changed.values()):,} input rows changed,"
         f" {told.citizens:,} citizens and {told.households:,} households were worked out again."
@@ -57,19 +57,14 @@ def build_findings(home: Home, run_id: str, variables: dict[str, Any], progress:
     return _say("findings were brought up to date." if is_day else "findings were built whole.")
 
 
-def _go_the_day(
-    connection: duckdb.DuckDBPyConnection,
-    home: Home,
-    run_id: str,
-    variables: dict[str, Any],
-    progress: ProgressCallback | None,
-) -> Day | str:
-    """Bring golden up to date, or say why it has to be built whole."""
+def _begin_a_day(
+    connection: duckdb.DuckDBPyConnection, home: Home, run_id: str, variables: dict[str, Any]
+) -> Standing | str:
+    """The mark of the run before that golden can be brought up to date from, or why it has to be built whole."""
     mark = standing.read_standing(connection)
     if mark is None or mark.state != standing.CARRIED:
         return "no run before it stands under this code, or the city is small"
-    before = home.work_file(mark.run_id)
-    if not before.exists():
+    if not home.work_file(mark.run_id).exists():
         return "the work file of the run before is gone"
     as_of = date.fromisoformat(variables["as_of"])
     if as_of < mark.as_of:
@@ -77,28 +72,38 @@ def _go_the_day(
     if _thresholds_differ(connection, mark.as_of, as_of):
         return "another threshold is in force"
     week_moved = _last_week(connection, mark.as_of) != _last_week(connection, as_of)
+    return replace(mark, week_moved=week_moved)
+
+
+def _go_the_day(
+    mark: Standing, home: Home, run_id: str, variables: dict[str, Any], progress: ProgressCallback | None
+) -> Day | str:
+    """Bring golden up to date from the run before, or say why it has to be built whole."""
+    week = " and week" if mark.week_moved else ""
     small_file = home.private_folder(home.run_folder(run_id) / "small") / "work.duckdb"
     small_file.unlink(missing_ok=True)
-    connection.execute(f"ATTACH '{str(before).replace(chr(39), chr(39) * 2)}' AS base (READ_ONLY)")
-    room = "small city of a week" if week_moved else "small city"
-
-    def build_small(file: Path, _tables: tuple[str, ...]) -> None:
-        build_room(room, home, run_id, variables, progress, work_file=file)
-
-    merged = Standing(mark.fingerprint, run_id, as_of, standing.MERGED, week_moved)
-    try:
-        return bring_up_to_date(
-            connection,
-            small_file,
-            build_small,
-            before=mark.as_of,
-            now=as_of,
-            week_moved=week_moved,
-            shadow_sources=variables["shadow_sources"],
-            when_merged=lambda: standing.write_standing(connection, merged),
-        )
-    except BuildWhole as reason:
-        return str(reason)
+    small_room = "small city of a week" if mark.week_moved else "small city"
+    merged = replace(mark, run_id=run_id, as_of=date.fromisoformat(variables["as_of"]), state=standing.MERGED)
+    # dbt gets ready while it is looked for what changed.
+    with ready_builder(home, run_id, variables) as build:
+        with duck.connect(home.work_file(run_id), temp_folder=home.run_folder(run_id) / "temp") as connection:
+            before = str(home.work_file(mark.run_id)).replace(chr(39), chr(39) * 2)
+            connection.execute(f"ATTACH '{before}' AS base (READ_ONLY)")
+            try:
+                day = bring_up_to_date(
+                    connection,
+                    small_file,
+                    lambda file, _tables: build(small_room, progress, work_file=file),
+                    before=mark.as_of,
+                    now=merged.as_of,
+                    week_moved=mark.week_moved,
+                    shadow_sources=variables["shadow_sources"],
+                    when_merged=lambda: standing.write_standing(connection, merged),
+                )
+            except BuildWhole as reason:
+                return str(reason)
+        build(f"golden of a day{week}", progress)
+    return day
 
 
 def _thresholds_differ(connection: duckdb.DuckDBPyConnection, before: date, now: date) -> bool:

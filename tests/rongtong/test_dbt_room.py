@@ -63,10 +63,12 @@ def build(project: Path, folder: Path, as_of: str, run_id: str) -> list[tuple[An
         "RONGTONG_DBT_TARGET": str(folder / "dbt"),
     }
     variables = json.dumps({"as_of": as_of, "run_id": run_id})
-    command = [sys.executable, "-m", "rongtong.dbt_room", "golden", str(project), str(folder / "dbt")]
+    order = json.dumps({"room": "golden", "work_file": str(work_file)})
+    command = [sys.executable, "-m", "rongtong.dbt_room", str(project), str(folder / "dbt")]
     done = subprocess.run(
-        [*command, str(folder / run_id), variables], env=environment, cwd=PROJECT, capture_output=True, check=False
-    )
+        [*command, str(folder / run_id), variables],
+        env=environment, cwd=PROJECT, input=order.encode(), capture_output=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     with duckdb.connect(str(work_file), read_only=True) as connection:
         return connection.execute("SELECT CAST(as_of AS VARCHAR), run_id, version FROM golden.told").fetchall()
