@@ -99,7 +99,7 @@ def measure_day(home: Home, number: int, scale: float, seed: int, *, payments: b
     fingerprint = standing.fingerprint_of([])
     begun, used = time.perf_counter(), _cpu()
     shutil.copyfile(home.work_file(before), home.work_file(run_id))
-    copied = _cpu() - used
+    copied, cpu_copied = time.perf_counter() - begun, _cpu() - used
     with duck.connect(home.work_file(run_id)) as work:
         live_a_day(work, scale, as_of.isoformat(), seed + number, payments=payments)
         carried = standing.Standing(fingerprint, before, as_of - timedelta(days=1), standing.CARRIED)
@@ -110,8 +110,8 @@ def measure_day(home: Home, number: int, scale: float, seed: int, *, payments: b
     day.build_findings(home, run_id, variables, None)
     wall, cpu = time.perf_counter() - begun, _cpu() - used
     return (
-        f"{told}\nday {number:<6} {wall:8.1f} s {copied + cpu:8.1f} s CPU"
-        f"  (copy {copied:.1f}, golden {golden:.1f}, findings {cpu - golden:.1f})"
+        f"{told}\nday {number:<6} {wall:8.1f} s {cpu:8.1f} s CPU (golden {golden:.1f}, findings {cpu - golden:.1f});"
+        f" with the copy {wall + copied:.1f} s, {cpu + cpu_copied:.1f} s CPU"
     )
 
 

@@ -6,44 +6,56 @@
 -- people claim, nor a payee whom only payments know where a certain citizen of the very name, of the age and of the
 -- district, is paid nothing: the payment is theirs.
 -- Traps: an identity number corrected later (one_person_two_numbers).
-with known_payees as (
+with too_young as (
 
-    select distinct citizen_id, name, district, is_known_elsewhere
+    select
+        b.citizen_id, b.household_key, b.benefit_month, b.amount_yuan, b.is_certain,
+        {{ evidence_of(['b']) }} as evidence
+    from {{ ref('int_benefit_months__expanded') }} as b
+    inner join {{ ref('int_citizens__described') }} as c on b.citizen_id = c.citizen_id
+    where b.benefit = 'old_age_allowance'
+        and c.has_certain_link
+        and b.benefit_month < {{ month_of(moved('c.birth_date_by_number', 'year', parameter('old_age_years'))) }}
+
+),
+
+-- Those of them whom only payments know: few, so that few names are looked for in the city.
+unknown_payees as (
+
+    select distinct citizen_id, name, district
     from {{ ref('int_payees__named') }}
-    where benefit = 'old_age_allowance' and citizen_id is not null
+    where benefit = 'old_age_allowance' and not is_known_elsewhere and citizen_id in (select citizen_id from too_young)
 
 ),
 
 mistaken_payees as (
 
     select distinct n.citizen_id
-    from known_payees as n
+    from unknown_payees as n
     inner join {{ ref('int_citizens__described') }} as c
         on n.name = c.name and n.citizen_id <> c.citizen_id
         and (n.district = c.hukou_district or n.district = c.managing_district)
-    where not n.is_known_elsewhere
-        and c.has_certain_link
+    where c.has_certain_link
         and {{ moved('coalesce(c.birth_date_by_number, c.birth_date)', 'year', parameter('old_age_years')) }} <= {{ as_of() }}
-        and c.citizen_id not in (select citizen_id from known_payees)
+        and c.citizen_id not in (
+            select citizen_id from {{ ref('int_payees__named') }}
+            where benefit = 'old_age_allowance' and citizen_id is not null
+        )
 
 ),
 
 cases as (
 
     select
-        b.citizen_id,
-        b.household_key,
-        b.benefit_month as case_from,
-        {{ month_end('b.benefit_month') }} as case_to,
-        b.amount_yuan,
-        b.is_certain,
-        {{ evidence_of(['b']) }} as evidence
-    from {{ ref('int_benefit_months__expanded') }} as b
-    inner join {{ ref('int_citizens__described') }} as c on b.citizen_id = c.citizen_id
-    where b.benefit = 'old_age_allowance'
-        and c.has_certain_link
-        and b.citizen_id not in (select citizen_id from mistaken_payees)
-        and b.benefit_month < {{ month_of(moved('c.birth_date_by_number', 'year', parameter('old_age_years'))) }}
+        citizen_id,
+        household_key,
+        benefit_month as case_from,
+        {{ month_end('benefit_month') }} as case_to,
+        amount_yuan,
+        is_certain,
+        evidence
+    from too_young
+    where citizen_id not in (select citizen_id from mistaken_payees)
 
 )
 
