@@ -45,9 +45,17 @@ def find_changes(connection: duckdb.DuckDBPyConnection, shadow_sources: Iterable
     return {name: _find_changes_of(connection, name, frozenset(shadow_sources)) for name in INPUTS}
 
 
+def keep_digests(connection: duckdb.DuckDBPyConnection, shadow_sources: Iterable[str] = ()) -> None:
+    """Write the digests of every input, for the day after a city was built whole. Raises ``BuildWhole``."""
+    connection.execute("CREATE SCHEMA IF NOT EXISTS work.day")
+    for name in INPUTS:
+        columns = _columns_of(connection, name)
+        for table in sorted(_tables_of(connection, "work", name, frozenset(shadow_sources))):
+            _digest(connection, f"work.day.{_kept(table)}", f"work.{table}", _digest_of(columns))
+
+
 def _find_changes_of(connection: duckdb.DuckDBPyConnection, name: str, shadow: frozenset[str]) -> int:
-    now = f"work.identity.{name}" if name in IDENTITY else f"work.intermediate.int_{name}__unioned"
-    columns = {row[0]: row[1] for row in connection.execute(f"DESCRIBE {now}").fetchall()}
+    now, columns = _relation_of(name), _columns_of(connection, name)
     tables = {database: _tables_of(connection, database, name, shadow) for database in ("work", "base")}
     read = ", ".join(f'CAST("{column}" AS {kind}) AS "{column}"' for column, kind in columns.items())
     before = " UNION ALL ".join(f"SELECT {read} FROM base.{table}" for table in tables["base"])
@@ -65,6 +73,23 @@ def _find_changes_of(connection: duckdb.DuckDBPyConnection, name: str, shadow: f
         f" UNION ALL SELECT * EXCLUDE (is_new) FROM changed_{name} WHERE NOT is_new"
     )
     return int(connection.execute(f"SELECT count(*) FROM changed_{name}").fetchall()[0][0])
+
+
+def _relation_of(name: str) -> str:
+    return f"work.identity.{name}" if name in IDENTITY else f"work.intermediate.int_{name}__unioned"
+
+
+def _columns_of(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
+    return {row[0]: row[1] for row in connection.execute(f"DESCRIBE {_relation_of(name)}").fetchall()}
+
+
+def _digest_of(columns: dict[str, str]) -> str:
+    return digest_of_types([(f'CAST(t."{column}" AS {kind})', kind) for column, kind in columns.items()])
+
+
+def _kept(table: str) -> str:
+    """The name under which the digests of a table are kept."""
+    return "digest_" + table.replace(".", "_").replace('"', "")
 
 
 def _tables_of(
@@ -94,8 +119,7 @@ def _compare(
     connection: duckdb.DuckDBPyConnection, name: str, table: str, columns: dict[str, str], present: set[str]
 ) -> None:
     """Add to ``changed_<name>`` what differs in one table of the input; ``present`` names the runs that have it."""
-    digest = digest_of_types([(f'CAST(t."{column}" AS {kind})', kind) for column, kind in columns.items()])
-    kept = "digest_" + table.replace(".", "_").replace('"', "")
+    digest, kept = _digest_of(columns), _kept(table)
     digested = {"work": f"work.day.{kept}", "base": f"base.day.{kept}"}
     if "work" in present:
         _digest(connection, digested["work"], f"work.{table}", digest)

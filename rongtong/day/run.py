@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -12,7 +13,7 @@ import duckdb
 from rongtong.console import ProgressCallback
 from rongtong.day import standing
 from rongtong.day.build import Day, bring_up_to_date
-from rongtong.day.changes import BuildWhole
+from rongtong.day.changes import BuildWhole, keep_digests
 from rongtong.day.standing import Standing
 from rongtong.dbt_room import build_room, ready_builder
 from warehouse import duck
@@ -33,8 +34,9 @@ def build_golden(home: Home, run_id: str, variables: dict[str, Any], progress: P
     if isinstance(told, Standing):
         told = _go_the_day(told, home, run_id, variables, progress)
     if isinstance(told, str):
-        with duck.connect(home.work_file(run_id)) as connection:
+        with duck.connect(home.work_file(run_id), temp_folder=home.run_folder(run_id) / "temp") as connection:
             standing.write_standing(connection, None)
+            _prepare_for_a_day(connection, variables)
         build_room("golden", home, run_id, variables, progress)
         return _say(f"golden was built whole: {told}.")
     return _say(
@@ -104,6 +106,15 @@ def _go_the_day(
                 return str(reason)
         build(f"golden of a day{week}", progress)
     return day
+
+
+def _prepare_for_a_day(connection: duckdb.DuckDBPyConnection, variables: dict[str, Any]) -> None:
+    """Keep what the next run will compare its inputs with, where it can begin from this one."""
+    if not standing.is_large(connection):
+        return
+    # An input that is no table cannot be compared row by row: the next run will say so and build whole.
+    with suppress(BuildWhole):
+        keep_digests(connection, variables["shadow_sources"])
 
 
 def _thresholds_differ(connection: duckdb.DuckDBPyConnection, before: date, now: date) -> bool:

@@ -97,14 +97,18 @@ def take_over(home: Home, run_id: str, fingerprint: str) -> str | None:
     return None
 
 
+def is_large(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the city of an open work file, linked by identity, is one that days are brought up to date of."""
+    return int(connection.execute("SELECT count(*) FROM identity.mention_links").fetchall()[0][0]) >= SMALL_CITY
+
+
 def _stands(file: Path, fingerprint: str) -> bool:
     try:
         with duck.connect(file, read_only=True) as connection:
             standing = read_standing(connection)
             if standing is None or (standing.fingerprint, standing.state) != (fingerprint, BUILT):
                 return False
-            mentions = connection.execute("SELECT count(*) FROM identity.mention_links").fetchall()[0][0]
-            return int(mentions) >= SMALL_CITY
+            return is_large(connection)
     except duckdb.Error:
         # What a broken machine leaves, or another version of the engine.
         return False
