@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="session")
 def built_work_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The work file of all cases, built by dbt up to the findings and figures."""
-    cases = read_cases(HERE / "findings" / "cases") + read_cases(HERE / "golden" / "cases")
+    cases = [case for room in ("findings", "golden", "handovers") for case in read_cases(HERE / room / "cases")]
     return build(cases, tmp_path_factory.mktemp("case-books"))
 
 

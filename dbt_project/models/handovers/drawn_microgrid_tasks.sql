@@ -1,7 +1,8 @@
 -- One row per citizen and kind of task for the grid worker in the week of the run; not published, it names citizens.
 --
 -- weekly_visit: a key target at home, nobody knows a death of, without a visit in this week so far.
--- verify_life: a lead of payments or care after a death that is linked by probability only: somebody has to look.
+-- verify_life: a lead of payments, care or insurance after a death that is linked by probability only: somebody has to
+-- look, also when the lead was given to somebody, until a result is noted.
 with week as (
 
     select {{ week_of(as_of()) }} as week_start, {{ moved(week_of(as_of()), 'day', 6) }} as week_end
@@ -42,7 +43,8 @@ lives as (
     from {{ ref('findings') }} as f
     inner join {{ ref('int_citizens__described') }} as c on f.citizen_id = c.citizen_id
     inner join {{ ref('int_deaths__judged') }} as d on f.citizen_id = d.citizen_id
-    where f.state = 'needs_identity_review' and f.rule like '%after_death' and not d.is_certain
+    where f.state in ('needs_identity_review', 'dispatched') and f.is_holding and not d.is_certain
+        and (f.rule like '%after_death' or f.rule = 'dead_member_insured')
     group by f.citizen_id
 
 )
