@@ -7,7 +7,7 @@ was reopened comes before all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,13 +132,18 @@ def find_pair(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[str, st
     return str(found[0]), str(found[1])
 
 
-def read_values(connection: duckdb.DuckDBPyConnection, mention_key: str) -> dict[str, Any]:
-    """What one record says of its person, by field. Raises ``NoSuchPair``."""
-    relation = connection.execute(f"SELECT {', '.join(FIELDS)} FROM {MENTIONS} WHERE mention_key = ?", [mention_key])
-    row = relation.fetchone()
-    if row is None:
-        raise NoSuchPair(f"review: the last run holds no mention {mention_key}; see review next.")
-    return dict(zip((column[0] for column in relation.description), row, strict=True))
+def read_values(connection: duckdb.DuckDBPyConnection, mention_keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What records say of their persons, by mention key and field. Raises ``NoSuchPair`` for a key that is unknown."""
+    relation = connection.execute(
+        f"SELECT mention_key, {', '.join(FIELDS)} FROM {MENTIONS} SEMI JOIN (SELECT unnest(?) AS mention_key)"
+        " USING (mention_key)",
+        [list(mention_keys)],
+    )
+    found = {row[0]: dict(zip(FIELDS, row[1:], strict=True)) for row in relation.fetchall()}
+    for key in mention_keys:
+        if key not in found:
+            raise NoSuchPair(f"review: the last run holds no mention {key}; see review next.")
+    return found
 
 
 def agreement(left: Any, right: Any) -> str:

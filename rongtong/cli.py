@@ -156,7 +156,8 @@ def export(folder: Annotated[Path, typer.Argument(help="Where the Parquet files 
     print(f"{len(files)} tables in {folder}")
 
 
-@app.command()
+# A query may begin with a comment, which looks like an option.
+@app.command(context_settings={"ignore_unknown_options": True})
 def sql(
     query: Annotated[str, typer.Argument(help="A SELECT over the published tables.")],
     form: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.TABLE,
@@ -188,7 +189,8 @@ def _print_rows(columns: list[str], rows: list[tuple[Any, ...]], form: Format) -
     if form is Format.JSON:
         print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], ensure_ascii=False, default=str))
     elif form is Format.CSV:
-        writer = csv.writer(sys.stdout)
+        # As other commands of a shell end their lines, not as the format does: a carriage return stays in a variable.
+        writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
     else:

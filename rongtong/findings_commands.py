@@ -267,10 +267,8 @@ def revoke(finding: Finding, by: By, why: Why) -> None:
 
 def _record(decisions: list[Decision]) -> None:
     """Enter decisions, say what became of each; exit code 2 when one was refused."""
-    empty = [name for name in ("by", "why") for each in decisions if (getattr(each, name) or "x").strip() == ""]
-    if empty or any(not each.by for each in decisions):
-        complain(f"--{(empty or ['by'])[0]} is empty; the ledger needs it.")
-        raise typer.Exit(WRONG_USE)
+    for decision in decisions:
+        _need_words(by=decision.by, why=decision.why, to=decision.dispatched_to)
     try:
         noted = record_decisions(Home.from_environment(), decisions)
     except NothingPublished as nothing:
@@ -282,6 +280,14 @@ def _record(decisions: list[Decision]) -> None:
             complain(each.refusal)
     if any(each.refusal is not None for each in noted):
         raise typer.Exit(WRONG_USE)
+
+
+def _need_words(**options: str | None) -> None:
+    """End with exit code 2 when an option was given (None: it was not) and says nothing: the ledger only grows."""
+    for name, text in options.items():
+        if text is not None and not text.strip():
+            complain(f"--{name.replace('_', '-')} is empty; the ledger needs it.")
+            raise typer.Exit(WRONG_USE)
 
 
 def _short(noted: Noted) -> str:
@@ -306,6 +312,7 @@ def export(
 
     Without --state: every lead that waits for a person.
     """
+    _need_words(dispatch_by=dispatch_by)
     home = Home.from_environment()
     selection = _selection(rule, tuple(state) if state else OPEN, district, severity)
     try:

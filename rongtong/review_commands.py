@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import getpass
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import duckdb
 import typer
@@ -19,20 +17,16 @@ from identity.citizen_id import LedgerUnusable
 from identity.decisions import VERDICTS, Decision, DecisionRefused, history, record, revoke
 from identity.explain import explain
 from identity.mention import MentionsUnusable
-from identity.review import MENTIONS, NoSuchPair, Waiting, find_pair, open_review, queue, read_values
+from identity.review import MENTIONS, NoSuchPair, Waiting, find_pair, open_review, queue
 from rongtong import steps
 from rongtong.console import Reporter, complain
 from rongtong.identity_commands import print_explanation
+from rongtong.review_sheets import SheetRefused, take_in_sheet, write_sheet
 from rongtong.show_rows import print_rows
 from warehouse.access_log import note_access
 from warehouse.home import Home
 
 FAILED, WRONG_USE = 1, 2
-SHEET_COLUMNS = (
-    "pair_id", "verdict", "author", "reason", "question", "match_weight", "mention_key_l", "mention_key_r",
-    "name_l", "name_r", "id_no_l", "id_no_r", "birth_date_l", "birth_date_r", "sex_l", "sex_r", "phones_l", "phones_r",
-    "address_l", "address_r",
-)  # fmt: skip
 
 review = typer.Typer(
     help="Clerical review: undecided pairs, most useful first; decisions are kept for ever and replayed in every run. "
@@ -63,7 +57,7 @@ def _desk(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     except (MentionsUnusable, LedgerUnusable) as trouble:
         complain(str(trouble))
         raise typer.Exit(FAILED) from None
-    except (DecisionRefused, NoSuchPair) as wrong:
+    except (DecisionRefused, NoSuchPair, SheetRefused) as wrong:
         complain(str(wrong))
         raise typer.Exit(WRONG_USE) from None
 
@@ -198,29 +192,17 @@ def export(
     """Write the queue as a sheet with the values of both records, for a clerk to fill in and send back."""
     home = Home.from_environment()
     with _desk(home) as connection:
-        waiting = queue(connection, limit)
-        rows = [_sheet_row(connection, pair) for pair in waiting]
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as sheet:
-        writer = csv.writer(sheet)
-        writer.writerow(SHEET_COLUMNS)
-        writer.writerows(rows)
+        waiting, total = queue(connection, limit), len(queue(connection))
+        try:
+            write_sheet(connection, home.identity, file, waiting)
+        except OSError as refused:
+            complain(f"review: {file} cannot be written ({refused.strerror}); name a file that you may write.")
+            raise typer.Exit(FAILED) from None
     note_access(home, home.identity, "review export", [pair.pair_id for pair in waiting])
-    Reporter().say(f"{len(rows):,} pairs in {file}; fill in verdict ({', '.join(VERDICTS)}), author and reason")
-
-
-def _plain(value: Any) -> str:
-    if value is None:
-        return ""
-    return "、".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _sheet_row(connection: duckdb.DuckDBPyConnection, pair: Waiting) -> list[str]:
-    left, right = (read_values(connection, key) for key in (pair.mention_key_l, pair.mention_key_r))
-    said: dict[str, Any] = asdict(pair) | {"question": pair.reopened or pair.reason, "reason": ""}
-    for name, value in left.items():
-        said[f"{name}_l"], said[f"{name}_r"] = _plain(value), _plain(right[name])
-    return [_plain(said.get(column)) for column in SHEET_COLUMNS]
+    left = "" if len(waiting) == total else f" of {total:,} (--limit)"
+    Reporter().say(
+        f"{len(waiting):,}{left} pairs in {file}; fill in verdict ({', '.join(VERDICTS)}), author and reason"
+    )
 
 
 @review.command("import")
@@ -229,34 +211,6 @@ def import_decisions(
 ) -> None:
     """Take in a filled sheet: every row with a verdict becomes a decision; where one is wrong, none."""
     home = Home.from_environment()
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as sheet:
-            rows = list(csv.DictReader(sheet))
-    except (OSError, UnicodeDecodeError) as error:
-        complain(f"review: {file} cannot be read ({type(error).__name__}); give the sheet as CSV in UTF-8.")
-        raise typer.Exit(WRONG_USE) from None
-    if rows and (missing := [name for name in ("verdict", "author", "reason", "mention_key_l") if name not in rows[0]]):
-        complain(f"review: {file} has no column {', '.join(missing)}; send back the sheet of review export.")
-        raise typer.Exit(WRONG_USE)
-    filled = [row for row in rows if (row["verdict"] or "").strip()]
     with _desk(home) as connection:
-        standing = {
-            (row[0], row[1], row[2])
-            for row in connection.execute(
-                "SELECT verdict, mention_key_l, mention_key_r FROM decision_reports WHERE trouble IS NULL"
-            ).fetchall()
-        }
-        taken = [
-            (
-                row["verdict"].strip(),
-                row["mention_key_l"],
-                row["mention_key_r"],
-                row["author"] or "",
-                row["reason"] or "",
-            )
-            for row in filled
-        ]
-        fresh = [each for each in taken if each[:3] not in standing]
-        if fresh:
-            record(connection, home.identity, MENTIONS, fresh)
-    Reporter().say(f"{len(fresh):,} decisions taken in, {len(taken) - len(fresh):,} were in force already")
+        taken = take_in_sheet(connection, home.identity, file)
+    Reporter().say(f"{taken.entered:,} decisions taken in, {taken.known:,} were taken in before")

@@ -20,8 +20,9 @@ from rongtong.trace import (
     trace_payment,
 )
 from warehouse.home import Home
+from warehouse.lake import NothingPublished
 
-WRONG_USE = 2
+FAILED, WRONG_USE = 1, 2
 PAYMENTS = "benefit_months"
 
 
@@ -42,6 +43,9 @@ def trace(
     except TraceUnknown as unknown:
         complain(str(unknown))
         raise typer.Exit(WRONG_USE) from None
+    except NothingPublished as nothing:
+        complain(str(nothing))
+        raise typer.Exit(FAILED) from None
     if as_json:
         print(json.dumps(said, ensure_ascii=False, default=str))
     else:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 
@@ -89,7 +91,7 @@ def test_a_sheet_goes_out_and_comes_back_and_is_taken_in_once(home: Path, rongto
     _write(sheet, rows)
     first, second = (rongtong(home, "review", "import", str(sheet)) for _ in range(2))
     assert "2 decisions taken in" in first.out
-    assert "0 decisions taken in, 2 were in force" in second.out
+    assert "0 decisions taken in, 2 were taken in before" in second.out
     rows[2] |= {"verdict": "maybe", "author": "wang", "reason": "?"}
     rows[3] |= {"verdict": "link", "author": "wang", "reason": "one file"}
     _write(sheet, rows)
@@ -103,6 +105,100 @@ def test_a_sheet_goes_out_and_comes_back_and_is_taken_in_once(home: Path, rongto
             if row["mention_key_l"] != rows[3]["mention_key_l"]
         ]
     )
+
+
+def test_a_sheet_that_comes_back_after_a_revocation_changes_nothing_and_a_new_one_does(
+    home: Path, rongtong: Any, tmp_path: Path
+) -> None:
+    sheet, newer = tmp_path / "old.csv", tmp_path / "newer.csv"
+    rows = _exported(home, rongtong, sheet, 1)
+    rows[0] |= {"verdict": "undecided", "author": "wang", "reason": "asked the street office"}
+    _write(sheet, rows)
+    assert "1 decisions taken in" in rongtong(home, "review", "import", str(sheet)).out
+    decided = rongtong(home, "review", "list", "--json").json[-1]
+    assert rongtong(home, "review", "revoke", decided["decision_id"], "--why", "wrong pair").code == 0
+    again = rongtong(home, "review", "import", str(sheet))
+    assert "0 decisions taken in, 1 were taken in before" in again.out
+    assert rongtong(home, "review", "list", "--json").json[-1]["verdict"] == "revoked"
+    # The pair waits again; who has seen that decides anew, also in the same words.
+    fresh = [row for row in _exported(home, rongtong, newer, 500) if row["pair_id"] == rows[0]["pair_id"]]
+    _write(newer, [fresh[0] | {name: rows[0][name] for name in ("verdict", "author", "reason")}])
+    assert "1 decisions taken in, 0" in rongtong(home, "review", "import", str(newer)).out
+    # The first sheet, with another verdict: its clerk has not seen what was decided since.
+    _write(sheet, [rows[0] | {"verdict": "non-link"}])
+    late = rongtong(home, "review", "import", str(sheet))
+    assert (late.code, "decided since" in late.err) == (2, True)
+    last = rongtong(home, "review", "list", "--json").json[-1]["decision_id"]
+    assert rongtong(home, "review", "revoke", last, "--why", "end of the test").code == 0
+
+
+def test_a_record_that_was_corrected_since_the_sheet_was_written_is_not_decided_about(
+    home: Path, rongtong: Any, tmp_path: Path
+) -> None:
+    copy, sheet = tmp_path / "var", tmp_path / "pairs.csv"
+    shutil.copytree(home, copy)
+    rows = _exported(copy, rongtong, sheet, 2)
+    (run,) = [folder for folder in (copy / "runs").iterdir() if (folder / "work.duckdb").exists()]
+    with duckdb.connect(str(run / "work.duckdb")) as work:
+        key = rows[0]["mention_key_l"]
+        table = f'staging."stg_{key.split("/")[0]}__mentions"'
+        changed = f"UPDATE {table} SET birth_date = coalesce(birth_date, DATE '1950-01-01') + 1 WHERE mention_key = ?"
+        assert work.execute(changed, [key]).fetchall() == [(1,)]
+    for row in rows:
+        row |= {"verdict": "link", "author": "wang", "reason": "one file"}
+    _write(sheet, rows)
+    before = rongtong(copy, "review", "list", "--json").json
+    refused = rongtong(copy, "review", "import", str(sheet))
+    assert (refused.code, "say something else now" in refused.err) == (2, True)
+    assert rongtong(copy, "review", "list", "--json").json == before
+    _write(sheet, rows[1:])
+    assert "1 decisions taken in" in rongtong(copy, "review", "import", str(sheet)).out
+
+
+def test_a_sheet_that_cannot_be_meant_is_refused_whole_in_one_sentence(
+    home: Path, rongtong: Any, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "pairs.csv"
+    rows = _exported(home, rongtong, sheet, 2)
+    filled = [row | {"verdict": "link", "author": "wang", "reason": "one file"} for row in rows]
+    turned = filled[0] | {"mention_key_l": filled[0]["mention_key_r"], "mention_key_r": filled[0]["mention_key_l"]}
+    before = rongtong(home, "review", "list", "--json").json
+    for broken, said in (
+        ([*filled, filled[0] | {"verdict": "non-link"}], "lines 2 and 4 of pairs.csv decide differently"),
+        ([*filled, turned], "decide differently"),
+        ([{k: v for k, v in row.items() if k != "mention_key_r"} for row in filled], "no column mention_key_r"),
+        ([{k: v for k, v in row.items() if k != "seen"} for row in filled], "no column seen"),
+    ):
+        _write(sheet, broken)
+        ended = rongtong(home, "review", "import", str(sheet))
+        assert (ended.code, said in " ".join(ended.err.split())) == (2, True), ended.err
+    whole = sheet.with_name("whole.csv")
+    _write(whole, filled)
+    sheet.write_bytes(whole.read_bytes().rsplit(b",", 12)[0])
+    cut = rongtong(home, "review", "import", str(sheet))
+    assert (cut.code, "line 3 of pairs.csv is cut off" in cut.err) == (2, True), cut.err
+    assert rongtong(home, "review", "list", "--json").json == before
+
+
+def test_a_sheet_is_its_owners_alone_and_says_how_much_of_the_queue_it_holds(
+    home: Path, rongtong: Any, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "pairs.csv"
+    sheet.touch(mode=0o644)
+    ended = rongtong(home, "review", "export", str(sheet), "--limit", "2")
+    assert sheet.stat().st_mode & 0o777 == 0o600
+    assert re.search(r"2 of [\d,]+ \(--limit\) pairs in", ended.out)
+    for place in (tmp_path, Path("/proc/pairs.csv")):
+        refused = rongtong(home, "review", "export", str(place))
+        assert (refused.code, "cannot be written" in refused.err) == (1, True)
+        assert "Traceback" not in refused.err
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["pairs.csv"]
+
+
+def _exported(home: Path, rongtong: Any, sheet: Path, limit: int) -> list[dict[str, Any]]:
+    assert rongtong(home, "review", "export", str(sheet), "--limit", str(limit)).code == 0
+    with sheet.open(encoding="utf-8-sig", newline="") as handle:
+        return list(csv.DictReader(handle))
 
 
 def _write(sheet: Path, rows: list[dict[str, Any]]) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from warehouse.home import PROJECT
+
 
 @pytest.fixture(scope="module")
 def exported(published: Any, rongtong: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -101,6 +103,19 @@ def test_queries_are_read_only(published: Any, rongtong: Any) -> None:
         assert "Traceback" not in refused.err
 
 
+def test_queries_of_the_readme_are_answered_as_they_stand(published: Any, rongtong_inside: Any) -> None:
+    block = re.search(r"```sql\n(-- 1\..*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert block is not None
+    queries = block[1].strip().split("\n\n")
+    assert len(queries) == 5
+    for query in queries:
+        ended = rongtong_inside(published.home, "sql", query, "--format", "csv")
+        assert ended.code == 0, ended.err
+        assert len(ended.out.splitlines()) > 1
+        # A line's last value is one that a shell can go on with.
+        assert "\r" not in ended.out
+
+
 def test_a_refused_candidate_leaves_the_former_snapshot_and_exit_code_3(
     published: Any, city: Any, rongtong: Any, tmp_path: Path
 ) -> None:
@@ -129,7 +144,7 @@ def test_wrong_use_is_exit_code_2(rongtong: Any, tmp_path: Path) -> None:
 
 
 def test_nothing_published_is_said_in_one_sentence(rongtong: Any, tmp_path: Path) -> None:
-    for arguments in (("sql", "SELECT 1"), ("export", str(tmp_path / "out"))):
+    for arguments in (("sql", "SELECT 1"), ("export", str(tmp_path / "out")), ("trace", "1", "name")):
         ended = rongtong(tmp_path / "var", *arguments)
         assert ended.code == 1
         assert "nothing is published" in ended.err
