@@ -173,7 +173,8 @@ def assign_ids(
 def _recall(connection: duckdb.DuckDBPyConnection, scope: str | None) -> None:
     """Create ``cluster_prints``, and ``member_then`` and ``citizen_then``: the ledger's rows that a run can speak of.
 
-    Of a few these are read from the ledger once, and then looked at often.
+    Of a few these are read from the ledger once, and then looked at often. Prints are of numbers that clusters own: a
+    conflict claims no id by a number that is another's.
     """
     members, citizens, kind = "", "", "VIEW"
     if scope is not None:
@@ -183,7 +184,7 @@ def _recall(connection: duckdb.DuckDBPyConnection, scope: str | None) -> None:
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE cluster_prints AS
-        SELECT cluster, {print_of("number")} AS number_print FROM cluster_numbers WHERE number IS NOT NULL;
+        SELECT cluster, {print_of("own_number")} AS number_print FROM cluster_numbers WHERE own_number IS NOT NULL;
         CREATE OR REPLACE TEMP {kind} member_then AS SELECT * FROM ledger.member {members};
         CREATE OR REPLACE TEMP {kind} citizen_then AS SELECT * FROM ledger.citizen {citizens}
         """
@@ -260,7 +261,9 @@ def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int
 def _settle_contested(connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
     """Settle what is not one cluster and one id that know only each other (temp table ``contested``).
 
-    Each takes the best that is still free, the best claims first: a matter of turns, so a loop.
+    Each takes the best that is still free, the best claims first: a matter of turns, so a loop. Who bears an id and its
+    number keeps it, so that a run over the same mentions moves nothing; then comes who was known by the id, last who
+    only has its number: that may have stood on another's records by mistake.
     """
     connection.execute(
         """
@@ -272,7 +275,8 @@ def _settle_contested(connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
     rows = connection.execute(
         """
         SELECT cluster, citizen FROM contested
-        ORDER BY same_number DESC, certain DESC, origin DESC, now DESC, citizen, cluster
+        ORDER BY same_number AND now > 0 DESC, origin + now > 0 DESC, same_number DESC, certain DESC, origin DESC,
+                 now DESC, citizen, cluster
         """
     ).fetchall()
     chosen: dict[int, int] = {}
@@ -369,7 +373,10 @@ def _take_down(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT cluster, c.citizen, l.citizen_id, l.first_run_id
         FROM cluster_choice AS c JOIN ledger.citizen AS l ON l.sequence = c.citizen;
         CREATE OR REPLACE TEMP TABLE redirects AS
-        SELECT old_citizen_id, citizen_id, reason, run_id, happened_at FROM ledger.redirect WHERE revoked_run_id IS NULL
+        SELECT old_citizen_id, citizen_id, reason, run_id, happened_at FROM ledger.redirect
+        WHERE revoked_run_id IS NULL
+          -- To nobody none leads: whom it led to may be gone until the records come back.
+          AND citizen_id IN (SELECT citizen_id FROM ledger.citizen WHERE is_active)
         """
     )
 

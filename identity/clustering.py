@@ -136,6 +136,58 @@ def partition_open_edges(connection: duckdb.DuckDBPyConnection) -> Partition:
     return partition
 
 
+def find_decided_mentions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``decided_mentions``, whose link to their citizen a person decided, from ``node_clusters`` and decisions.
+
+    Who said that a booking and a cremation are of one person did not say of whom: where the cluster has a number, only
+    what decided links join to the number is decided about it. The rest hangs on the likeness by which it came into the
+    cluster, and has that weight.
+    """
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE decided_nodes AS
+        WITH RECURSIVE said AS (
+            SELECT mention_l AS mention, mention_r AS other FROM decisions WHERE verdict = '{decisions.LINK}'
+            UNION ALL SELECT mention_r, mention_l FROM decisions WHERE verdict = '{decisions.LINK}'
+        ),
+        joined AS (
+            SELECT s.mention, c.node, e.node AS other_node, c.cluster, c.kind
+            FROM said AS s JOIN node_of AS o USING (mention) JOIN node_of AS p ON p.mention = s.other
+            JOIN node_clusters AS c ON c.node = o.node
+            JOIN node_clusters AS e ON e.node = p.node AND e.cluster = c.cluster
+        ),
+        sure AS (
+            SELECT node FROM joined
+            WHERE kind = 'anchor' OR cluster NOT IN (SELECT cluster FROM node_clusters
+                                                     WHERE kind = 'anchor' AND cluster IS NOT NULL)
+            UNION SELECT other_node FROM joined JOIN sure USING (node)
+        )
+        SELECT mention, node, cluster, node IN (SELECT node FROM sure) AS is_sure FROM joined;
+        CREATE OR REPLACE TABLE decided_mentions AS
+        SELECT DISTINCT mention FROM decided_nodes WHERE is_sure
+        UNION
+        SELECT mention FROM node_of
+        SEMI JOIN (SELECT node FROM node_clusters SEMI JOIN decided_nodes USING (node)
+                   WHERE is_decided AND node IN (SELECT node FROM decided_nodes WHERE is_sure)) USING (node)
+        WHERE kind <> 'anchor';
+        CREATE OR REPLACE TEMP TABLE likened AS
+        WITH open_nodes AS (SELECT DISTINCT node, cluster FROM decided_nodes WHERE NOT is_sure),
+        ways AS (
+            SELECT left_node AS node, right_node AS other, match_weight FROM edges
+            UNION ALL SELECT right_node, left_node, match_weight FROM edges
+        )
+        SELECT o.cluster, max(w.match_weight) AS match_weight
+        FROM open_nodes AS o JOIN ways AS w USING (node)
+        JOIN node_clusters AS c ON c.node = w.other AND c.cluster = o.cluster
+        WHERE w.other NOT IN (SELECT node FROM open_nodes)
+        GROUP BY o.cluster;
+        UPDATE node_clusters SET is_decided = false, match_weight = likened.match_weight FROM likened
+        WHERE is_decided AND node_clusters.cluster = likened.cluster
+          AND node IN (SELECT node FROM decided_nodes WHERE NOT is_sure)
+        """
+    )
+
+
 def cluster_nodes(connection: duckdb.DuckDBPyConnection, nodes: str = "nodes") -> Partition:
     """Cluster the nodes of relation ``nodes`` by ``edges`` under the constraints.
 
@@ -171,19 +223,14 @@ def cluster_nodes(connection: duckdb.DuckDBPyConnection, nodes: str = "nodes") -
         SELECT * REPLACE (CASE WHEN cluster IN (SELECT cluster FROM placed WHERE is_founder) THEN cluster END
                           AS cluster)
         FROM placed;
-        CREATE OR REPLACE TABLE decided_mentions AS
-        WITH decided AS (
-            SELECT mention_l AS mention, mention_r AS other FROM decisions WHERE verdict = 'link'
-            UNION ALL SELECT mention_r, mention_l FROM decisions WHERE verdict = 'link'
-        )
-        SELECT DISTINCT d.mention
-        FROM decided AS d JOIN node_of AS o USING (mention) JOIN node_of AS p ON p.mention = d.other
-        JOIN node_clusters AS c ON c.node = o.node JOIN node_clusters AS e ON e.node = p.node AND e.cluster = c.cluster
-        UNION
-        SELECT mention FROM node_of SEMI JOIN (SELECT node FROM node_clusters WHERE is_decided) USING (node)
-        WHERE kind <> 'anchor';
+        """
+    )
+    find_decided_mentions(connection)
+    connection.execute(
+        f"""
         CREATE OR REPLACE TABLE cluster_numbers AS
-        SELECT cluster, min(number) AS number FROM node_clusters WHERE cluster IS NOT NULL GROUP BY cluster;
+        SELECT cluster, min(number) AS number, min(number) FILTER (kind = 'anchor') AS own_number
+        FROM node_clusters WHERE cluster IS NOT NULL GROUP BY cluster;
         CREATE OR REPLACE TABLE clustered AS
         SELECT o.mention, c.cluster,
                o.mention IN (SELECT mention FROM decided_mentions) OR {is_certain("o")} AS is_certain

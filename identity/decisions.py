@@ -187,6 +187,10 @@ def load_decisions(connection: duckdb.DuckDBPyConnection, folder: Path, delivere
                    {content_id("l.mention_key")} AS mention_l, {content_id("r.mention_key")} AS mention_r,
                    CASE WHEN l.mention_key IS NULL OR r.mention_key IS NULL THEN 'a record is gone'
                         WHEN {_print("l")} <> s.print_l OR {_print("r")} <> s.print_r THEN 'a record has changed since'
+                        -- Whoever has neither a name nor a number is in no node that could be joined to another.
+                        WHEN s.verdict = '{LINK}' AND (coalesce(nullif(l.name, ''), l.id_no) IS NULL
+                                                       OR coalesce(nullif(r.name, ''), r.id_no) IS NULL)
+                        THEN 'a record names nobody'
                    END AS trouble
             FROM standing AS s
             LEFT JOIN named AS l ON l.mention_key = s.mention_key_l

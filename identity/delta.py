@@ -228,13 +228,11 @@ def find_contested(connection: duckdb.DuckDBPyConnection) -> None:
     harm. A mention claims the id it had last and the first it ever had; a number, the one under which it was known.
     """
     connection.execute(
-        f"""
+        """
         CREATE OR REPLACE TEMP TABLE claimed_anew AS
-        SELECT sequence AS citizen FROM ledger.citizen SEMI JOIN (
-            SELECT {print_of("number")} AS number_print FROM nodes SEMI JOIN dirty USING (node)
-        ) USING (number_print)
         -- Who comes back claims what it had when it left.
-        UNION SELECT unnest([citizen, origin]) FROM ledger.member SEMI JOIN changed USING (mention);
+        SELECT unnest([citizen, origin]) AS citizen FROM ledger.member SEMI JOIN changed USING (mention);
+        CREATE OR REPLACE TEMP TABLE asked_nodes (node BIGINT);
         CREATE OR REPLACE TEMP TABLE origins_before AS
         SELECT DISTINCT cluster, origin AS citizen FROM kept.link WHERE origin IS NOT NULL;
         CREATE OR REPLACE TEMP VIEW claims_before AS
@@ -243,6 +241,7 @@ def find_contested(connection: duckdb.DuckDBPyConnection) -> None:
     )
     grown = True
     while grown:
+        _claim_anew(connection)
         connection.execute(
             """
             CREATE OR REPLACE TEMP TABLE claimed AS
@@ -265,6 +264,33 @@ def find_contested(connection: duckdb.DuckDBPyConnection) -> None:
             """
         ).fetchall()[0][0]
         spread(connection)
+
+
+def _claim_anew(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add to ``claimed_anew`` what affected nodes may claim beside what their clusters had: the ids under which their
+    numbers were known, for a number can have stood behind another in its cluster; and of who was in no cluster, the ids
+    that it ever had.
+    """
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE fresh_nodes AS
+        SELECT DISTINCT node FROM affected ANTI JOIN asked_nodes USING (node);
+        INSERT INTO asked_nodes FROM fresh_nodes;
+        INSERT INTO claimed_anew
+        SELECT sequence FROM ledger.citizen SEMI JOIN (
+            SELECT {print_of("number")} AS number_print FROM (
+                SELECT number FROM nodes SEMI JOIN fresh_nodes USING (node)
+                UNION SELECT {score.NUMBER} FROM kept.node SEMI JOIN fresh_nodes USING (node)
+            ) WHERE number IS NOT NULL
+        ) USING (number_print)
+        UNION
+        SELECT unnest([citizen, origin]) FROM ledger.member SEMI JOIN (
+            SELECT mention FROM kept.mention SEMI JOIN (
+                SELECT node FROM kept.node_cluster SEMI JOIN fresh_nodes USING (node) WHERE cluster IS NULL
+            ) USING (node)
+        ) USING (mention)
+        """
+    )
 
 
 def relink(connection: duckdb.DuckDBPyConnection) -> None:

@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
@@ -55,7 +56,9 @@ def kept_nodes(keys: str, among: str = "kept.node") -> str:
 
 @dataclass(frozen=True)
 class Standing:
-    """What kept tables rest on: the engine, the rules in this room's code and the parameters, and the ledger's mark."""
+    """What kept tables rest on: the engine, what reads names and what scores, the rules in this room's code, the
+    parameters, and the ledger's mark.
+    """
 
     fingerprint: str
     token: str | None
@@ -63,7 +66,8 @@ class Standing:
     @classmethod
     def of(cls, parameters: Parameters, token: str | None) -> Standing:
         """Today's, with the mark that the last run left in the ledger."""
-        told = hashlib.sha256(f"{duckdb.__version__}\n{parameters!r}\n".encode())
+        versions = [version(package) for package in ("duckdb", "pypinyin", "splink")]
+        told = hashlib.sha256(f"{versions}\n{parameters!r}\n".encode())
         for file in [*sorted(Path(__file__).parent.glob("*.py")), Path(digest.__file__)]:
             told.update(file.read_bytes())
         return cls(told.hexdigest(), token)

@@ -78,7 +78,7 @@ def classify(connection: duckdb.DuckDBPyConnection) -> None:
                 FROM (SELECT unnest({column}) AS item, common_{column} AS common FROM derived_before)
                 GROUP BY item
             )
-            SELECT node, list(item) AS common_{column}
+            SELECT node, list_sort(list(item)) AS common_{column}
             FROM items LEFT JOIN {column}_turns AS t USING (item) LEFT JOIN known AS k USING (item)
             WHERE NOT coalesce(t.is_rare, k.is_rare)
             GROUP BY node

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from identity import blocking, changes, claims, clustering, comparisons, decisions, delta, han, kept, links, score
+from identity.alone import alone
 from identity.citizen_id import assign_ids, create_prints, ledger_token, new_token, open_ledger
 from identity.constraints import create_cannot_links
 from identity.kept import keep_changes
@@ -72,8 +73,12 @@ def resolve(
     """
     used = parameters or Parameters.latest()
     clock = _Clock(progress)
-    scratch = home.private_folder(home.identity)
-    connection = connect(temp_folder=scratch / "spill")
+    with alone(home.private_folder(home.identity)):
+        return _resolve(work_file, home, run_id, used, clock, anew=anew)
+
+
+def _resolve(work_file: Path, home: Home, run_id: str, used: Parameters, clock: _Clock, *, anew: bool) -> ResolveResult:
+    connection = connect(temp_folder=home.identity / "spill")
     try:
         connection.execute(f"ATTACH '{str(work_file).replace(chr(39), chr(39) * 2)}' AS work")
         kept.write_fast(connection)

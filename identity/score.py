@@ -113,7 +113,7 @@ def _common(column: str, limit: int) -> str:
             SELECT node, item, {text_digest("item")} AS number
             FROM (SELECT node, unnest({column}) AS item FROM profiles WHERE len({column}) > 0)
         )
-        SELECT node, list(item) AS common_{column}
+        SELECT node, list_sort(list(item)) AS common_{column}
         FROM items SEMI JOIN (SELECT number FROM items GROUP BY number HAVING count(*) > {limit}) USING (number)
         GROUP BY node;
     """

@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 
 from rongtong.console import Reporter, complain
-from rongtong.findings_sheets import SheetUnusable, export_sheets, read_persons, take_in_sheets
-from rongtong.lead_words import RULE_WORDS, STATE_WORDS, EvidenceLine, describe_evidence, period_words
+from rongtong.findings_sheets import Person, SheetUnusable, export_sheets, read_persons, take_in_sheets, told_of
+from rongtong.lead_words import RULE_WORDS, STATE_WORDS, describe_evidence, period_words
 from rongtong.steps import CITY_TIME, today
 from warehouse.home import Home
 from warehouse.lake import NothingPublished, open_restricted
@@ -163,20 +163,27 @@ def show(
             lead = find_lead(connection, finding)
             lines = describe_evidence(connection, [lead["finding_id"]]).get(lead["finding_id"], [])
             entries = history_of(connection, lead["finding_id"])
-        people = _people(home, lead) if reveal else None
+        person = _person(home, lead) if reveal else None
+        people = _people(home, lead, person) if reveal else None
     except NothingPublished as nothing:
         raise _stop(nothing, FAILED) from None
     except FindingUnknown as unknown:
         raise _stop(unknown, WRONG_USE) from None
     if as_json:
         said = [{"record": line.record, "source_system": line.source_system, "says": line.says} for line in lines]
-        whole = lead | {"in_words": said, "decisions": entries} | ({} if people is None else {"people": people})
+        whole = lead | {"told": told_of(lead, person), "in_words": said, "decisions": entries}
+        whole |= {} if people is None else {"people": people}
         print(json.dumps(whole, ensure_ascii=False, default=str))
         return
-    _print_lead(Reporter().console, lead, lines, entries, people)
+    _print_lead(Reporter().console, lead, told_of(lead, person) + [line.text for line in lines], entries, people)
 
 
-def _people(home: Home, lead: dict[str, Any]) -> list[dict[str, Any]]:
+def _person(home: Home, lead: dict[str, Any]) -> Person | None:
+    """The lead's citizen, from the restricted lake."""
+    return read_persons(home, {lead["citizen_id"]}).get(lead["citizen_id"]) if lead["citizen_id"] else None
+
+
+def _people(home: Home, lead: dict[str, Any], chosen: Person | None) -> list[dict[str, Any]]:
     """Whom the records of a lead name, from the restricted lake, with the citizen's chosen name first; noted."""
     with open_restricted(home) as connection:
         result = connection.execute(
@@ -187,7 +194,6 @@ def _people(home: Home, lead: dict[str, Any]) -> list[dict[str, Any]]:
         )
         names = [column[0] for column in result.description]
         people = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-    chosen = read_persons(home, {lead["citizen_id"]} if lead["citizen_id"] else set()).get(lead["citizen_id"])
     note_access(home, "show --reveal", [lead["finding_id"]])
     if chosen is None:
         return people
@@ -197,7 +203,7 @@ def _people(home: Home, lead: dict[str, Any]) -> list[dict[str, Any]]:
 def _print_lead(
     console: Console,
     lead: dict[str, Any],
-    lines: list[EvidenceLine],
+    evidence: list[str],
     entries: list[dict[str, Any]],
     people: list[dict[str, Any]] | None,
 ) -> None:
@@ -220,8 +226,8 @@ def _print_lead(
         if value is not None:
             console.print(f"{name:<16}{value}", markup=False)
     console.print("evidence")
-    for line in lines:
-        console.print(f"  {line.text}", markup=False)
+    for line in evidence:
+        console.print(f"  {line}", markup=False)
     if people is not None:
         console.print("named in it")
         for person in people:

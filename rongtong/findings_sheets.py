@@ -26,8 +26,12 @@ from rongtong.lead_words import (
     SEVERITY_WORDS,
     STATE_WORDS,
     EvidenceLine,
+    declared_words,
     describe_evidence,
+    lead_words,
     period_words,
+    shortened,
+    source_words,
 )
 from warehouse.home import PROJECT, Home
 from warehouse.lake import open_restricted
@@ -63,6 +67,8 @@ COLUMNS = (
 NUMBER_COLUMN = ("证件号码", "identity number", 21)
 FILLED = ((RESULT, "result", 12), (VERIFIER, "verified by", 12), (VERIFIED_ON, "verified on", 13), (NOTE, "note", 40))
 EVIDENCE_LINES = 12
+# Leads that rest on what somebody declared.
+DECLARED_RULES = frozenset({"marital_status_differs", "undeclared_marriage"})
 HEADER_ROWS_SEARCHED = 10
 NO_DISTRICT = "no_district"
 
@@ -83,10 +89,13 @@ class WrittenSheet:
 
 @dataclass(frozen=True)
 class Person:
-    """A citizen's name and identity number as the restricted lake has chosen them."""
+    """A citizen's name and identity number as the restricted lake has chosen them, and the marital statuses that were
+    declared, in words.
+    """
 
     name: str | None
     id_no: str | None
+    declared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,7 +152,28 @@ def read_persons(home: Home, citizen_ids: set[str]) -> dict[str, Person]:
             """,
             [sorted(citizen_ids)],
         ).fetchall()
-    return {citizen_id: Person(name, id_no) for citizen_id, name, id_no in rows}
+        declared = connection.execute(
+            f"""
+            SELECT citizen_id, source_system, value, max(said_on), sum(record_count)::BIGINT
+            FROM {RESTRICTED}.{SCHEMA}.citizen_attributes
+            WHERE attribute = 'marital_status' AND origin = 'declared' AND NOT is_withdrawn
+                AND list_contains(?::VARCHAR[], citizen_id)
+            GROUP BY ALL ORDER BY ALL
+            """,
+            [sorted(citizen_ids)],
+        ).fetchall()
+    silos, statuses = source_words(), defaultdict(list)
+    for citizen_id, system, value, said_on, records in declared:
+        statuses[citizen_id].append(declared_words(silos.get(system, system), value, said_on, records))
+    return {who: Person(name, id_no, tuple(statuses[who])) for who, name, id_no in rows}
+
+
+def told_of(lead: dict[str, Any], person: Person | None) -> list[str]:
+    """What is said of a lead before its records: what they cannot say, and what the person declared, once revealed."""
+    told = [words] if (words := lead_words(lead)) else []
+    if lead["rule"] not in DECLARED_RULES:
+        return told
+    return told + (list(person.declared) if person else ["申报的婚姻状况未显示"])
 
 
 def district_names() -> dict[str, str]:
@@ -181,9 +211,7 @@ def _cells(lead: dict[str, Any], evidence: list[EvidenceLine], persons: dict[str
     """The filled cells of one lead, in the order of the columns."""
     person = (persons or {}).get(lead["citizen_id"] or "")
     name = (person.name if person else None) or lead["name_masked"] or lead["household_key"] or lead["citizen_id"]
-    shown = [line.text for line in evidence[:EVIDENCE_LINES]]
-    if len(evidence) > EVIDENCE_LINES:
-        shown.append(f"另有 {len(evidence) - EVIDENCE_LINES} 条记录")
+    shown = told_of(lead, person) + shortened(evidence, EVIDENCE_LINES)
     return [
         lead["finding_id"],
         RULE_WORDS.get(lead["rule"], lead["rule"]),
@@ -283,7 +311,7 @@ def take_in_sheets(home: Home, files: Sequence[Path], today: date) -> TakenIn:
                 rows.append((file.name, number, decision))
             elif decision is not None:
                 refused.append(decision)
-    rows, contradictions = _without_contradictions(rows)
+    rows, contradictions = _without_contradictions(rows, _whole_ids(home, {row[2].finding for row in rows}))
     refused += contradictions
     noted = record_decisions(home, [decision for _, _, decision in rows]) if rows else []
     entered = known = 0
@@ -370,13 +398,34 @@ def _read_day(value: Any) -> date | None:
     return None
 
 
+def _whole_ids(home: Home, written: set[str]) -> dict[str, str]:
+    """Of ids and their beginnings, as sheets have them, the ids of the leads that only they can mean."""
+    whole: dict[str, str] = {}
+    with open_leads(home) as connection:
+        # A join for each length, by equal keys: a condition on beginnings would compare everything with everything.
+        for length in sorted({len(each) for each in written}):
+            rows = connection.execute(
+                "SELECT written, min(finding_id) FROM (SELECT unnest(?::VARCHAR[]) AS written)"
+                f" JOIN leads ON left(finding_id, {length}) = written GROUP BY written HAVING count(*) = 1",
+                [sorted(each for each in written if len(each) == length)],
+            ).fetchall()
+            whole |= dict(rows)
+    return whole
+
+
 def _without_contradictions(
-    rows: list[tuple[str, int, Decision]],
+    rows: list[tuple[str, int, Decision]], whole_ids: dict[str, str]
 ) -> tuple[list[tuple[str, int, Decision]], list[RefusedRow]]:
     """Rows of one lead with different results refuse each other: no order of rows says which of them is meant."""
     results: dict[str, set[State]] = defaultdict(set)
     for _, _, decision in rows:
-        results[decision.finding].add(decision.state)
-    fit = [row for row in rows if len(results[row[2].finding]) == 1]
+        results[whole_ids.get(decision.finding, decision.finding)].add(decision.state)
     reason = f"other rows give another {RESULT} for the same lead; return one of them."
-    return fit, [RefusedRow(file, row, reason) for file, row, decision in rows if len(results[decision.finding]) > 1]
+    fit: list[tuple[str, int, Decision]] = []
+    refused = []
+    for file, row, decision in rows:
+        if len(results[whole_ids.get(decision.finding, decision.finding)]) == 1:
+            fit.append((file, row, decision))
+        else:
+            refused.append(RefusedRow(file, row, reason))
+    return fit, refused

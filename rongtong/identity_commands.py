@@ -41,10 +41,10 @@ def _fail(sentence: str, code: int = FAILED) -> typer.Exit:
 
 
 def _last_run(home: Home) -> str:
-    """The id of the newest run whose work file is there."""
-    record = steps.last_run(home)
-    if record is None or not home.work_file(record.run_id).exists():
-        raise _fail("no run of this home has built anything yet; make one: rongtong run.")
+    """The id of the newest run that says who is who."""
+    record = steps.last_linked_run(home)
+    if record is None:
+        raise _fail("no run of this home has linked anything yet; make one: rongtong run.")
     return record.run_id
 
 

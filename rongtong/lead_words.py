@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -65,6 +65,16 @@ EVENT_WORDS = {
     "death": "死亡",
     "cremation": "火化",
 }
+MODE_WORDS = {"whole_household": "整户保", "single_person": "单人保"}
+# GB/T 2261.2.
+MARITAL_WORDS = {
+    "10": "未婚", "20": "已婚", "21": "初婚", "22": "再婚", "23": "复婚", "30": "丧偶", "40": "离婚", "90": "未说明",
+}  # fmt: skip
+# What a record is, where nothing of what it says is published.
+RECORD_WORDS = {
+    "elder": "养老服务登记", "assessment": "能力评估", "registration": "婚姻登记档案", "certificate": "火化证明",
+    "payment": "发放记录", "care_visit": "上门服务记录", "bed_stay": "入住记录",
+}  # fmt: skip
 # The years, months and days of a date that is exact to them.
 PRECISION_SIGNS = {"day": 10, "month": 7, "year": 4}
 
@@ -78,6 +88,7 @@ class EvidenceLine:
     source_table: str
     source_record_id: str
     says: str
+    first_day: date | None = None
 
     @property
     def text(self) -> str:
@@ -116,15 +127,68 @@ def describe_evidence(
         FROM leads SEMI JOIN chosen USING (finding_id)
         """
     )
-    facts = defaultdict(list)
+    facts: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    days: dict[tuple[str, str, str], date | None] = {}
     for system, table, record, kind, word, first, last, precision, yuan in connection.execute(_FACTS).fetchall():
         facts[system, table, record].append(_say(kind, word, first, last, precision, yuan))
+        days.setdefault((system, table, record), first)
     lines = defaultdict(list)
     silos = source_words()
     for finding_id, system, table, record in connection.execute("SELECT * FROM records ORDER BY ALL").fetchall():
-        says = "；".join(facts.get((system, table, record), []))
-        lines[finding_id].append(EvidenceLine(silos.get(system, system), system, table, record, says))
-    return dict(lines)
+        key = (system, table, record)
+        says = "；".join(facts.get(key, [])) or RECORD_WORDS.get(table, "")
+        lines[finding_id].append(EvidenceLine(silos.get(system, system), *key, says, days.get(key)))
+    return {finding_id: _in_order(told) for finding_id, told in lines.items()}
+
+
+def _in_order(lines: list[EvidenceLine]) -> list[EvidenceLine]:
+    """By table, those that say least often something first; within a table by day."""
+    sizes = Counter((line.source_system, line.source_table) for line in lines)
+    return sorted(
+        lines,
+        key=lambda line: (
+            sizes[line.source_system, line.source_table],
+            line.source_system,
+            line.source_table,
+            line.first_day or date.max,
+            line.source_record_id,
+        ),
+    )
+
+
+def shortened(lines: Sequence[EvidenceLine], limit: int) -> list[str]:
+    """About ``limit`` lines of text at most, in which every table of every silo has a say: the first of its records,
+    the last one, and how many there are.
+    """
+    tables: dict[tuple[str, str], list[EvidenceLine]] = defaultdict(list)
+    for line in lines:
+        tables[line.source_system, line.source_table].append(line)
+    text: list[str] = []
+    for place, told in enumerate(tables.values()):
+        # Tables come with the smallest first, and leave what they do not need to the others.
+        room = max((limit - len(text)) // (len(tables) - place), 2)
+        if len(told) <= room:
+            text += [line.text for line in told]
+        else:
+            text += [line.text for line in told[: room - 2]]
+            text.append(f"{told[-1].text}，{told[0].silo} {told[0].source_table} 共 {len(told)} 条记录，此为最后一条")
+    return text
+
+
+def lead_words(lead: dict[str, Any]) -> str | None:
+    """What a lead's records cannot say by themselves: that something is missing, or where it stands."""
+    first = lead["period_from"]
+    return {
+        "weekly_visit_missed": f"{period_words(lead)} 各整周均无上门服务记录",
+        "allowance_not_claimed": f"{first:%Y-%m} 满80周岁，其后无高龄津贴发放；所列为出生日期、户籍所据记录",
+        "marital_status_differs": f"{period_words(lead)} 申报的婚姻状况与登记事件不一致",
+    }.get(lead["rule"])
+
+
+def declared_words(silo: str, value: str, said_on: date | None, records: int) -> str:
+    """What somebody declared as marital status to a silo, in Chinese."""
+    until = "" if said_on is None else f"，最近 {said_on:%Y-%m}"
+    return f"{silo}：申报婚姻状况 {MARITAL_WORDS.get(value, value)}（{records} 条记录{until}）"
 
 
 _FACTS = f"""
@@ -151,6 +215,11 @@ UNION ALL
 SELECT w.source_system, w.source_table, w.source_record_id, 'member', is_insured::VARCHAR, household_month,
     household_month, 'month', NULL
 FROM wanted AS w INNER JOIN {PUBLISHED}.{SCHEMA}.household_members USING (source_system, source_record_id)
+UNION ALL
+SELECT w.source_system, w.source_table, w.source_record_id, 'household', concat_ws('/', benefit, mode), household_month,
+    household_month, 'month', insured_count
+FROM wanted AS w INNER JOIN {PUBLISHED}.{SCHEMA}.households USING (source_system, source_record_id)
+WHERE w.source_table = 'household'
 ORDER BY ALL
 """
 
@@ -171,6 +240,10 @@ def _say(
     if kind == "visit":
         subsidy = f"，补贴 {yuan:,.2f} 元" if yuan else ""
         return f"上门服务 {start}{subsidy}"
+    if kind == "household":
+        benefit, _, mode = word.partition("/")
+        insured = "" if yuan is None else f"，保障 {yuan:.0f} 人"
+        return f"{start} 家庭 {BENEFIT_WORDS.get(benefit, benefit)} {MODE_WORDS.get(mode, mode)}{insured}"
     assert kind == "member", kind
     return f"{start} 家庭成员，{'计为保障对象' if word == 'true' else '不计为保障对象'}"
 

@@ -40,9 +40,9 @@ Why = Annotated[str, typer.Option("--why", help="The reason, for example what wa
 
 
 def _work_file(home: Home) -> Path:
-    last = steps.last_run(home)
+    last = steps.last_linked_run(home)
     if last is None:
-        complain("review: nothing was run yet; make a run first.")
+        complain("review: no run has linked anything yet; make a run first.")
         raise typer.Exit(FAILED)
     return home.work_file(last.run_id)
 

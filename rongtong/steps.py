@@ -40,7 +40,7 @@ from warehouse.difference import CandidateUnusable
 from warehouse.home import Home
 from warehouse.lake import LakeBusy, LakeUnusable, NothingPublished, Snapshot
 from warehouse.publish import PublicationFailed, PublicationRefused, publish
-from warehouse.run import RunRecord, RunState, begin_run, finish_run, read_run, runs
+from warehouse.run import RunRecord, RunState, begin_run, finish_run, note_linked, read_run, runs
 from warehouse.verdict import Verdict, read_verdict
 from warehouse.worklist import WorklistUnusable
 
@@ -143,6 +143,7 @@ def build_staging(home: Home, run_id: str, progress: ProgressCallback | None = N
     """Open the work file, bring in the landing, the leads published before and what people did with them; clean all."""
     with _noting_failure(home, run_id):
         temp = home.run_folder(run_id) / "temp"
+        note_linked(home, run_id, is_linked=False)
         # A retried step starts again from the landing.
         for leftover in (home.work_file(run_id), Path(f"{home.work_file(run_id)}.wal")):
             leftover.unlink(missing_ok=True)
@@ -160,6 +161,7 @@ def resolve_citizens(home: Home, run_id: str, progress: ProgressCallback | None 
     """Decide who is who."""
     with _noting_failure(home, run_id):
         resolve(home.work_file(run_id), home, run_id, progress=progress)
+        note_linked(home, run_id, is_linked=True)
 
 
 def build_golden(home: Home, run_id: str, progress: ProgressCallback | None = None) -> str:
@@ -240,6 +242,18 @@ def last_run(home: Home) -> RunRecord | None:
     return known[-1] if known else None
 
 
+def last_linked_run(home: Home) -> RunRecord | None:
+    """The newest run whose work file is there and says who is who: of an ended one if there is any.
+
+    What goes on may hold its file, and what failed early has a file that says nothing yet.
+    """
+    ended = (RunState.PUBLISHED, RunState.REFUSED)
+    linked = [
+        run for run in runs(home) if (run.is_linked or run.state in ended) and home.work_file(run.run_id).exists()
+    ]
+    return max(linked, key=lambda run: (run.state is not RunState.BUILDING, run.run_id), default=None)
+
+
 def status(home: Home) -> dict[str, Any]:
     """What is published and how the last run ended, for people and programs."""
     try:
@@ -290,8 +304,12 @@ def expire_snapshots(home: Home) -> int:
 
 
 def remove_old_runs(home: Home) -> int:
-    """Remove the folders of all but the newest runs; their records stay in the published table ``runs``."""
-    removed = runs(home)[:-KEPT_RUN_FOLDERS]
+    """Remove the folders of all but the newest runs; their records stay in the published table ``runs``.
+
+    The last run that says who is who stays too, however many failed after it: clerks work on it.
+    """
+    linked = last_linked_run(home)
+    removed = [run for run in runs(home)[:-KEPT_RUN_FOLDERS] if linked is None or run.run_id != linked.run_id]
     for record in removed:
         shutil.rmtree(home.run_folder(record.run_id))
     return len(removed)

@@ -29,7 +29,10 @@ class RunUnknown(LookupError):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What is known about one run, kept as ``run.json`` in its folder."""
+    """What is known about one run, kept as ``run.json`` in its folder.
+
+    ``is_linked``: its work file says who is who among its own mentions.
+    """
 
     run_id: str
     as_of: date
@@ -38,6 +41,7 @@ class RunRecord:
     finished_at: datetime | None = None
     snapshot_id: int | None = None
     reason: str | None = None
+    is_linked: bool = False
 
     def to_json(self) -> str:
         """The record as JSON text."""
@@ -89,6 +93,11 @@ def finish_run(
     )
     _write(home, record)
     return record
+
+
+def note_linked(home: Home, run_id: str, *, is_linked: bool) -> None:
+    """Note whether identity has linked the run's mentions. Raises ``RunUnknown``."""
+    _write(home, replace(read_run(home, run_id), is_linked=is_linked))
 
 
 def runs(home: Home) -> list[RunRecord]:

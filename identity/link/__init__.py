@@ -47,6 +47,10 @@ def link_table(table_file: Path, output_file: Path, configuration_file: Path | N
     Raises ``TableUnusable`` or ``ConfigurationUnusable``, each with one sentence that says what to mend.
     """
     began = time.monotonic()
+    if output_file.resolve() == table_file.resolve():
+        raise TableUnusable(
+            f"{table_file.name}: the result would take the place of the table; name another file for it."
+        )
     wishes = Wishes.read(configuration_file)
     connection = connect()
     try:

@@ -6,6 +6,7 @@ sound. What the table does not have is null for everybody.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,10 @@ COLUMNS = (
 )  # fmt: skip
 
 
+# Types of the engine that hold several values, or none that is a text.
+_NESTED = re.compile(r"\]$|^(STRUCT|MAP|UNION)\b|^BLOB$")
+
+
 class TableUnusable(ValueError):
     """The table cannot be linked; the message names the file, the place and what to mend."""
 
@@ -108,7 +113,8 @@ class Table:
 def match_columns(table: Table, configuration: Configuration) -> tuple[dict[str, str], list[str]]:
     """Which column of the table says what (known name → the table's name), and the columns that nobody reads.
 
-    Raises ``ConfigurationUnusable`` when the caller maps a column that is not there, ``TableUnusable`` without ids.
+    Raises ``ConfigurationUnusable`` when the caller maps a column that is not there, ``TableUnusable`` without ids or
+    for a column that has no single value.
     """
     by_lower = {name.lower().strip().replace(" ", "_"): name for name in table.types}
     found: dict[str, str] = {}
@@ -130,6 +136,11 @@ def match_columns(table: Table, configuration: Configuration) -> tuple[dict[str,
         raise TableUnusable(
             f"{table.file.name} has no column record_id; name the one that has it under columns.record_id."
         )
+    for name in found.values():
+        if _NESTED.search(table.types[name]):
+            raise TableUnusable(
+                f"{table.file.name}: column {name} is of type {table.types[name]}; write one value per record."
+            )
     return found, [name for name in table.types if name not in found.values()]
 
 

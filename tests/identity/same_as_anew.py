@@ -32,21 +32,24 @@ def resolve_both_ways(work_file: Path, home: Home, run_id: str) -> ResolveResult
             connection.execute(f"ATTACH '{root.identity / KEPT_FILE}' AS {name} (READ_ONLY)")
         for table in TABLES:
             assert differences(connection, f"SELECT * FROM {{}}_kept.{table}") == [], table
-        _compare_links(connection)
+        _compare_links(connection, run_id)
     figures = ("mentions", "nodes", "pairs", "citizens", "by_method", "review_pairs", "ids", "decisions")
     for name in figures:
         assert getattr(result, name) == getattr(again, name), name
     return result
 
 
-def _compare_links(connection: duckdb.DuckDBPyConnection) -> None:
+def _compare_links(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
     # An id minted today is another in each home: it is named by the first mention of its citizen.
     connection.execute(
-        """
+        f"""
         CREATE TABLE minted AS
         SELECT d.citizen_id AS day_id, a.citizen_id AS anew_id, min(mention_key) AS first
         FROM day.identity.mention_links AS d JOIN anew.identity.mention_links AS a USING (mention_key)
-        WHERE d.citizen_id <> a.citizen_id GROUP BY ALL
+        WHERE d.citizen_id <> a.citizen_id
+          AND d.citizen_id IN (SELECT citizen_id FROM day.identity.citizens WHERE first_run_id = '{run_id}')
+          AND a.citizen_id IN (SELECT citizen_id FROM anew.identity.citizens WHERE first_run_id = '{run_id}')
+        GROUP BY ALL
         """
     )
     one_to_one = connection.execute(

@@ -264,7 +264,9 @@ def test_every_reason_and_level_has_words_in_both_languages() -> None:
         given |= set(re.findall(r"'((?:id\+|disowned:|conflict:)\w+)'", text))
         given |= set(re.findall(r"(?:THEN|ELSE) '([a-z][a-z ]+ [a-z ]+)'", text))
     given |= set(re.findall(r"'([a-z ]+)' (?:AS reason|FROM decided)", Path(str(constraints.__file__)).read_text()))
-    given -= {"a record is gone", "a record has changed since", "another decision keeps two of them apart"}
+    # Troubles of decisions, which stand in reports and not behind links.
+    given -= {"a record is gone", "a record has changed since", "a record names nobody"}
+    given -= {"another decision keeps two of them apart"}
     assert len(given) >= 25
     for code in given:
         words = sentences.sentence(code)

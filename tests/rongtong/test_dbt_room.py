@@ -53,21 +53,24 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
+def environment_of(folder: Path, work_file: Path) -> dict[str, str]:
+    return os.environ | {
+        "RONGTONG_WORK_FILE": str(work_file),
+        "RONGTONG_TEMP_FOLDER": str(folder / "temp"),
+        "RONGTONG_DBT_TARGET": str(folder / "dbt"),
+    }
+
+
 def build(project: Path, folder: Path, as_of: str, run_id: str) -> list[tuple[Any, ...]]:
     """The child of a room on the project, in a work file of its own; the rows of its model."""
     work_file = folder / run_id / "work.duckdb"
     work_file.parent.mkdir(exist_ok=True)
-    environment = os.environ | {
-        "RONGTONG_WORK_FILE": str(work_file),
-        "RONGTONG_TEMP_FOLDER": str(folder / run_id / "temp"),
-        "RONGTONG_DBT_TARGET": str(folder / "dbt"),
-    }
     variables = json.dumps({"as_of": as_of, "run_id": run_id})
     order = json.dumps({"room": "golden", "work_file": str(work_file)})
     command = [sys.executable, "-m", "rongtong.dbt_room", str(project), str(folder / "dbt")]
     done = subprocess.run(
         [*command, str(folder / run_id), variables],
-        env=environment, cwd=PROJECT, input=order.encode(), capture_output=True, check=False,
+        env=environment_of(folder, work_file), cwd=PROJECT, input=order.encode(), capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     with duckdb.connect(str(work_file), read_only=True) as connection:
@@ -95,6 +98,28 @@ def test_what_was_parsed_serves_another_day_and_a_changed_project_is_parsed_agai
     macros = project / "macros" / "golden" / "as_of.sql"
     macros.write_text(macros.read_text(encoding="utf-8").replace("'{{ var(\"run", "'of {{ var(\"run"), encoding="utf-8")
     assert build(project, tmp_path, "2023-01-01", "four") == [("2023-01-01", "of four", 2)]
+
+
+def test_one_process_builds_in_one_file_after_another_and_lets_each_go(project: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "rongtong.dbt_room", str(project), str(tmp_path / "dbt"), str(tmp_path)]
+    variables = json.dumps({"as_of": "2022-12-31", "run_id": "run"})
+    with subprocess.Popen(
+        [*command, variables], env=environment_of(tmp_path, tmp_path / "one" / "work.duckdb"), cwd=PROJECT,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as child:  # fmt: skip
+        assert child.stdin is not None and child.stdout is not None
+        for name in ("one", "two"):
+            work_file = tmp_path / name / "work.duckdb"
+            work_file.parent.mkdir()
+            child.stdin.write(json.dumps({"room": "golden", "work_file": str(work_file)}) + "\n")
+            child.stdin.flush()
+            assert next(line for line in child.stdout if "succeeded" in line) == '{"succeeded": true}\n'
+            # The process lives on, and another one may write.
+            assert child.poll() is None
+            with duckdb.connect(str(work_file)) as connection:
+                assert connection.execute("SELECT run_id FROM golden.told").fetchall() == [("run",)]
+        child.stdin.close()
+        assert child.wait() == 0
 
 
 def test_parsing_reads_neither_the_day_nor_the_run_nor_the_file(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 import openpyxl
 import pytest
 
-from rongtong.findings_sheets import RESULT_WORDS
-from rongtong.lead_words import RULE_WORDS, STATE_WORDS
+from rongtong.findings_sheets import EVIDENCE_LINES, RESULT_WORDS
+from rongtong.lead_words import RULE_WORDS, STATE_WORDS, describe_evidence
 from warehouse.home import PROJECT, Home
 from warehouse.lake import open_published, open_restricted
-from warehouse.worklist import State
+from warehouse.worklist import State, open_leads
 
 
 @pytest.fixture
@@ -106,6 +106,38 @@ def test_a_lead_is_shown_with_what_its_records_say_and_names_only_when_revealed(
     as_json = findings("show", lead["finding_id"], "--json").json
     assert as_json["in_words"][0]["record"]
     assert "people" not in as_json
+
+
+def test_what_contradicts_is_told_whatever_else_is(home: Path, findings: Callable[..., Any], tmp_path: Path) -> None:
+    """Every silo that a lead rests on has a line of the caseworker's cell, and no line is empty of words."""
+    assert findings("export", str(tmp_path / "out")).code == 0
+    cells: dict[str, list[str]] = {}
+    for path in (tmp_path / "out").iterdir():
+        sheet = openpyxl.load_workbook(path).worksheets[0]
+        place = headers(sheet)["证据"] - 1
+        cells |= {row[0]: row[place].split("\n") for row in sheet.iter_rows(min_row=2, values_only=True)}
+    with open_leads(Home(home)) as connection:
+        evidence = describe_evidence(connection, list(cells))
+    leads = {lead["finding_id"]: lead for lead in leads_of(findings)}
+    for finding_id, lines in cells.items():
+        silos = {line.silo for line in evidence[finding_id]}
+        assert all(any(said.startswith(silo) for said in lines) for silo in silos), leads[finding_id]["rule"]
+        assert all(line.says for line in evidence[finding_id]), leads[finding_id]["rule"]
+        assert len(lines) <= EVIDENCE_LINES + 4
+    of_rule = {lead["rule"]: cells[lead["finding_id"]] for lead in leads.values() if lead["finding_id"] in cells}
+    assert any("结婚登记" in line for line in of_rule["undeclared_marriage"])
+    assert any("整户保，保障 1 人" in line for line in of_rule["undeclared_marriage"])
+    assert "各整周均无上门服务记录" in of_rule["weekly_visit_missed"][0]
+    assert "满80周岁" in of_rule["allowance_not_claimed"][0]
+
+
+def test_a_declared_status_is_told_when_revealed(findings: Callable[..., Any]) -> None:
+    lead = leads_of(findings, "--rule", "marital_status_differs")[0]
+    assert "申报的婚姻状况未显示" in findings("show", lead["finding_id"]).out
+    assert re.search(
+        r"：申报婚姻状况 (未婚|已婚|初婚|再婚|复婚|丧偶|离婚)（\d+ 条记录",
+        findings("show", lead["finding_id"], "--reveal").out,
+    )
 
 
 def test_what_people_do_is_listed_at_once(findings: Callable[..., Any]) -> None:
@@ -252,7 +284,7 @@ def test_a_returned_workbook_is_taken_in_once_and_wrong_rows_are_refused_one_by_
     sheet.cell(11, headers(sheet)["核查结果"]).value = "属实"
     sheet.cell(11, headers(sheet)["核查人"]).value = "张工"
     for row, result in ((12, "属实"), (13, "不属实")):
-        sheet.cell(row, 1).value = ids[10]
+        sheet.cell(row, 1).value = ids[10] if row == 12 else ids[10][:12]
         sheet.cell(row, headers(sheet)["核查结果"]).value = result
         sheet.cell(row, headers(sheet)["核查人"]).value = "张工"
     book.save(path)

@@ -6,11 +6,16 @@ import csv
 import json
 import re
 import shutil
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+
+from rongtong import steps
+from warehouse.home import Home
+from warehouse.run import RunState, begin_run, finish_run, runs
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +37,8 @@ def rongtong(rongtong_inside: Any) -> Any:
 def waiting(home: Path, rongtong: Any) -> list[dict[str, Any]]:
     ended = rongtong(home, "review", "next", "--json", "--limit", "50")
     assert ended.code == 0, ended.err
-    return ended.json["pairs"]
+    pairs: list[dict[str, Any]] = ended.json["pairs"]
+    return pairs
 
 
 def test_the_queue_names_records_and_no_values_and_the_most_useful_pair_comes_first(
@@ -206,6 +212,28 @@ def _write(sheet: Path, rows: list[dict[str, Any]]) -> None:
         writer = csv.DictWriter(handle, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+
+
+def test_runs_that_began_or_failed_since_leave_clerks_at_their_desk(
+    home: Path, rongtong: Any, waiting: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    copy = Home(tmp_path / "var")
+    shutil.copytree(home, copy.root)
+    (linked,) = (run.run_id for run in runs(copy))
+    for _ in range(steps.KEPT_RUN_FOLDERS):
+        failed = begin_run(copy, date(2026, 1, 21))
+        # What staging leaves of a file when it stops.
+        duckdb.connect(str(copy.work_file(failed.run_id))).close()
+        finish_run(copy, failed.run_id, RunState.FAILED, reason="room staging: it failed.")
+    began = begin_run(copy, date(2026, 1, 21))
+    pair = f"{waiting[0]['mention_key_l']},{waiting[0]['mention_key_r']}"
+    for command in (("review", "next"), ("review", "show", pair), ("explain", waiting[0]["mention_key_l"])):
+        ended = rongtong(copy.root, *command)
+        assert ended.code == 0, ended.err
+    assert steps.remove_old_runs(copy) == 1
+    kept = {run.run_id for run in runs(copy)}
+    assert {linked, began.run_id} < kept
+    assert rongtong(copy.root, "review", "next").code == 0
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,39 @@ def test_metrics_are_declared_over_published_tables(manifest: dict[str, Any]) ->
         assert_in_both_languages(metric["description"], metric["name"])
 
 
+@pytest.mark.parametrize(
+    ("measure", "time", "indicator", "where"),
+    [
+        ("benefit_recipients", "benefit_month", "'benefit_recipients.' || benefit", "true"),
+        ("benefit_yuan", "benefit_month", "'benefit_yuan.' || benefit", "true"),
+        ("assisted_households", "household_month", "'dibao_households'", "benefit like 'dibao%'"),
+    ],
+)
+def test_a_measure_counts_as_the_figures_do(
+    measure: str, time: str, indicator: str, where: str, manifest: dict[str, Any], candidate: duckdb.DuckDBPyConnection
+) -> None:
+    (model, found) = next(
+        (model["node_relation"]["alias"], each)
+        for model in manifest["semantic_models"].values()
+        for each in model["measures"]
+        if each["name"] == measure
+    )
+    agg = {"count_distinct": "count(distinct {})", "sum": "sum({})"}[found["agg"]].format(found["expr"])
+    rows = candidate.execute(
+        f"""
+        with measured as (
+            select {indicator} as indicator, {time} as month, cast({agg} as double) as value
+            from golden.{model} where {where} group by all
+        )
+        select count(*), count(*) filter (abs(m.value - k.value) > 0.001)
+        from measured as m inner join findings.kpi_monthly as k using (indicator, month)
+        where k.managing_district = '510100' and not k.is_suppressed
+        """
+    ).fetchall()
+    assert rows[0][0] > 0
+    assert rows[0][1] == 0
+
+
 def test_handovers_are_held_to_their_contract(manifest: dict[str, Any]) -> None:
     for room in ROOMS:
         if room.name.startswith("handover_"):

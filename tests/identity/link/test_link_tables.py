@@ -171,10 +171,17 @@ def test_columns_that_nobody_reads_are_told(tmp_path: Path) -> None:
         ({"key": ["a"]}, "has no column record_id"),
         ({"record_id": ["a", "a"], "source": ["x", "y"]}, "repeat a record_id"),
         ({"record_id": ["a", None]}, "have no record_id"),
+        (
+            {"record_id": ["a", "b"], "name": [["Ann"], ["Bob"]]},
+            r"column name is of type VARCHAR\[\]; write one value",
+        ),
+        ({"record_id": ["a", "b"], "phone": [b"1", b"2"]}, "column phone is of type BLOB"),
     ],
-    ids=["no ids", "an id in two sources", "a record without id"],
+    ids=["no ids", "an id in two sources", "a record without id", "a list", "bytes"],
 )
-def test_a_table_without_proper_ids_is_refused(tmp_path: Path, columns: dict[str, Any], sentence: str) -> None:
+def test_a_table_that_cannot_be_read_as_records_is_refused(
+    tmp_path: Path, columns: dict[str, Any], sentence: str
+) -> None:
     pq.write_table(pa.table(columns), tmp_path / "people.parquet")
     with pytest.raises(TableUnusable, match=sentence):
         link_table(tmp_path / "people.parquet", tmp_path / "linked.parquet")
@@ -186,6 +193,15 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
         link_table(tmp_path / "people.parquet", tmp_path / "linked.parquet")
     with pytest.raises(TableUnusable, match="no such file"):
         link_table(tmp_path / "absent.parquet", tmp_path / "linked.parquet")
+
+
+def test_a_result_never_takes_the_place_of_its_table(tmp_path: Path) -> None:
+    table = tmp_path / "people.parquet"
+    pq.write_table(pa.table({"record_id": ["a"], "name": ["Ann Lee"]}), table)
+    before = table.read_bytes()
+    with pytest.raises(TableUnusable, match="name another file"):
+        link_table(table, tmp_path / "." / "people.parquet")
+    assert table.read_bytes() == before
 
 
 @pytest.mark.parametrize(

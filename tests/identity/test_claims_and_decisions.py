@@ -1,0 +1,194 @@
+"""An id goes to nobody who has no claim to it, a decision makes certain what was decided, and nothing else does."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+from invented_mentions import Book, Person, read_links, sound_number
+from same_as_anew import resolve_both_ways
+
+from identity.alone import alone
+from identity.citizen_id import LedgerUnusable
+from identity.decisions import record, revoke
+from identity.resolve import resolve
+from warehouse.duck import connect
+from warehouse.home import Home
+
+X = Person("x", "邓世荣", dt.date(1950, 9, 9), 301, "13900000001", "青羊区金河路1号2栋3单元401号")
+Z = Person("z", "邓世荣", dt.date(1971, 2, 2), 155, "13900000002")
+Y = Person("y", "欧阳青", dt.date(1971, 2, 2), 155)
+NAMESAKES = [Person(f"n{n}", "邓世荣", dt.date(1930 + n, 5, 5), 201 + 2 * n) for n in range(3)]
+
+
+class Desk:
+    def __init__(self, folder: Path) -> None:
+        self.home, self.work_file, self.runs = Home(folder / "home"), folder / "work.duckdb", 0
+
+    def run(self, book: Book) -> dict[str, dict[str, Any]]:
+        book.write(self.work_file)
+        self.runs += 1
+        resolve_both_ways(self.work_file, self.home, f"run-{self.runs}")
+        return {key.split("/")[-2]: link for key, link in read_links(self.work_file).items()}
+
+    def decide(self, verdict: str, left: str, right: str) -> str:
+        with connect() as connection:
+            connection.execute(f"ATTACH '{self.work_file}' AS work (READ_ONLY)")
+            taken = [(verdict, f"silo/{left}", f"silo/{right}", "clerk", "seen")]
+            return record(connection, self.home.identity, "work.intermediate.int_mentions__unioned", taken)[0]
+
+    def revoke(self, decision: str) -> None:
+        with connect() as connection:
+            revoke(connection, self.home.identity, decision, "clerk", "wrong")
+
+    def ask(self, query: str) -> list[Any]:
+        with connect(self.work_file, read_only=True) as connection:
+            return connection.execute(query).fetchall()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_who_was_once_somebodys_takes_that_id_to_no_newcomer_on_a_day(desk: Desk) -> None:
+    def book(phone: str | None, newcomer: bool) -> Book:
+        said = Book()
+        for n, other in enumerate(NAMESAKES):
+            said.say(other, f"n{n}", "man", id_no=other.number, sex="male", birth_date=other.born)
+        for n in range(2):
+            said.say(X, f"x{n}", "man", id_no=X.number, sex="male", birth_date=X.born, phones=[X.phone])
+        said.say(X, "c", "contact", table="elder", phones=[phone])
+        if newcomer:
+            said.say(Z, "z", "man", id_no=Z.number, sex="male", birth_date=Z.born, phones=[Z.phone])
+        return said
+
+    desk.run(book(X.phone, False))
+    desk.run(book(Z.phone, False))
+    links = desk.run(book(Z.phone, True))
+    assert links["z"]["citizen_id"] != links["x0"]["citizen_id"]
+
+
+def test_kept_lists_of_common_things_do_not_depend_on_threads(desk: Desk) -> None:
+    phones = [f"1380000000{n}" for n in range(5)]
+    for day in range(3):
+        book = Book()
+        for n in range(40 + 3 * day):
+            name = f"王{'明丽强芳静敏伟艳杰娟'[n % 10]}{'东南西北中'[n // 10]}"
+            person = Person(f"p{n}", name, dt.date(1950, 1, 1), 2 * n + 1)
+            shared = [phones[n % 5], phones[(n + 1 + n // 5) % 5]]
+            book.say(person, f"p{n}", "man", id_no=person.number, phones=shared, address=f"青羊区金河路{n * day}号")
+        desk.run(book)
+
+
+def test_a_number_that_stood_behind_another_in_a_decided_cluster_claims_ids_on_a_day(desk: Desk) -> None:
+    def book(number: str, owners: int) -> Book:
+        said = Book()
+        for n in range(2):
+            said.say(X, f"a{n}", "man", id_no=X.number, sex="male", birth_date=X.born)
+        said.say(Z, "b1", "man", id_no=number, sex="male")
+        for n in range(owners):
+            said.say(Z, f"b{n + 2}", "man", id_no=Z.number, sex="male", birth_date=Z.born)
+        said.say(Y, "y", "man", id_no=Z.number, sex="male")
+        return said
+
+    desk.run(book(X.number, 0))
+    desk.run(book(X.number, 2))
+    desk.run(book(Z.number, 2))
+    decision = desk.decide("link", "registration/a0/man", "registration/b1/man")
+    desk.run(book(Z.number, 2))
+    desk.run(book(Z.number, 0))
+    desk.revoke(decision)
+    links = desk.run(book(Z.number, 0))
+    assert links["b1"]["citizen_id"] != links["y"]["citizen_id"]
+
+
+def test_a_full_run_of_the_same_mentions_moves_no_id(desk: Desk) -> None:
+    born = dt.date(1950, 1, 1)
+    first, second = sound_number(born, 101), sound_number(born, 103)
+    person = Person("b", "邓世荣", born, 101)
+
+    def book(number: str, name: str, other: str, founder: bool = False) -> Book:
+        said = Book()
+        for key in ("m1", "m3"):
+            said.say(person, key, "man", id_no=number)
+        said.say(person, "x", "man", id_no=other, name=name)
+        if founder:
+            said.say(person, "y", "man", id_no=second)
+        return said
+
+    desk.run(book(first, "邓世荣", first, True))
+    desk.run(book(second, "邓世荣", first, True))
+    desk.run(book(second, "欧阳青", first))
+    before = {key: link["citizen_id"] for key, link in desk.run(book(second, "欧阳青", second)).items()}
+    # Anew, too: that is held against the day's.
+    links = desk.run(book(second, "欧阳青", second))
+    assert {key: link["citizen_id"] for key, link in links.items()} == before
+
+
+def test_a_newcomer_with_the_number_corrected_away_takes_no_ones_id(desk: Desk) -> None:
+    def book(number: str, newcomer: bool) -> Book:
+        said = Book()
+        for n in range(3):
+            said.say(X, f"b{n}", "man", id_no=number)
+        if newcomer:
+            said.say(Y, "y", "man", id_no=Y.number)
+        return said
+
+    before = desk.run(book(Y.number, False))
+    after = desk.run(book(X.number, True))
+    assert after["y"]["citizen_id"] != before["b0"]["citizen_id"]
+
+
+def test_a_decision_about_two_records_makes_the_likeness_of_one_with_a_third_not_certain(desk: Desk) -> None:
+    said = Book()
+    said.say(X, "a0", "man", id_no=X.number, sex="male", birth_date=X.born, address=X.address)
+    said.say(X, "d", "deceased", table="cremations", sex="male", birth_date=X.born, address=X.address)
+    said.say(X, "w", "caller", table="booking", phones=["13900000077"])
+    assert not desk.run(said)["d"]["is_certain"]
+    desk.decide("link", "booking/w/caller", "cremations/d/deceased")
+    links = desk.run(said)
+    assert links["d"]["citizen_id"] == links["a0"]["citizen_id"]
+    assert not links["d"]["is_certain"], "nobody decided that the dead is this man"
+
+
+def test_a_redirect_leads_to_somebody(desk: Desk) -> None:
+    def book(number: str | None) -> Book:
+        said = Book()
+        said.say(Y, "q", "man", id_no=Y.number)
+        if number:
+            said.say(NAMESAKES[0], "z", "man", id_no=NAMESAKES[0].number)
+            said.say(X, "m", "man", id_no=number)
+        return said
+
+    for number in (X.number, NAMESAKES[0].number, None):
+        desk.run(book(number))
+    dangling = "SELECT * FROM identity.redirects ANTI JOIN identity.citizens USING (citizen_id)"
+    assert desk.ask(dangling) == []
+
+
+def test_a_decided_link_of_a_record_without_a_name_is_made_or_reported(desk: Desk) -> None:
+    said = Book()
+    said.say(X, "a0", "man", id_no=X.number)
+    said.say(None, "u", "deceased", table="cremations", sex="male")
+    desk.run(said)
+    desk.decide("link", "cremations/u/deceased", "registration/a0/man")
+    links = desk.run(said)
+    made = links["u"]["citizen_id"] is not None
+    assert made or desk.ask("SELECT trouble FROM identity.decision_reports") != [(None,)]
+
+
+def test_one_run_links_at_a_time(desk: Desk) -> None:
+    said = Book()
+    said.say(X, "a0", "man", id_no=X.number)
+    before = desk.run(said)
+    with (
+        alone(desk.home.identity),
+        pytest.raises(LedgerUnusable, match="another run is linking in this home; wait for it to end"),
+    ):
+        resolve(desk.work_file, desk.home, "run-beside")
+    assert {key: link["citizen_id"] for key, link in desk.run(said).items()} == {
+        key: link["citizen_id"] for key, link in before.items()
+    }
