@@ -1,13 +1,15 @@
 """Pairs that wait for a clerk as a sheet, and the decisions that come back in it.
 
 Every row says in column ``seen`` what it looked like when it was written: both records' values, and how often anybody
-had decided about the pair. So no decision is taken down about something its clerk never saw, and a sheet that comes
-back twice, or after a decision of it was revoked, changes nothing.
+had decided about the pair. So no decision is taken down about a record that was corrected after the sheet was written,
+and a sheet that comes back twice, or after a decision of it was revoked, changes nothing. What the sheet's own cells of
+values say when it comes back is not read: programs for sheets change numbers and dates by themselves.
 """
 
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 from collections import Counter
@@ -65,6 +67,8 @@ def write_sheet(
     """Write ``pairs`` of an ``open_review`` as a sheet, for its owner only. Raises ``OSError``, ``LedgerUnusable``."""
     values = read_values(connection, [key for pair in pairs for key in (pair.mention_key_l, pair.mention_key_r)])
     decided = _decided_so_often(connection, ledger_folder)
+    if not file.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         # Opened first: for its owner only from the first byte, whatever stood under the name before.

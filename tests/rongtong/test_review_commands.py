@@ -194,7 +194,7 @@ def test_a_sheet_is_its_owners_alone_and_says_how_much_of_the_queue_it_holds(
     ended = rongtong(home, "review", "export", str(sheet), "--limit", "2")
     assert sheet.stat().st_mode & 0o777 == 0o600
     assert re.search(r"2 of [\d,]+ \(--limit\) pairs in", ended.out)
-    for place in (tmp_path, Path("/proc/pairs.csv")):
+    for place in (tmp_path, Path("/proc/pairs.csv"), Path("."), Path("/")):
         refused = rongtong(home, "review", "export", str(place))
         assert (refused.code, "cannot be written" in refused.err) == (1, True)
         assert "Traceback" not in refused.err
