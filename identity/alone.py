@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from identity.citizen_id import LedgerUnusable
+from warehouse.lock import Held, take_lock
 
 LOCK_FILE = "run.lock"
 
@@ -16,9 +16,9 @@ LOCK_FILE = "run.lock"
 def alone(folder: Path) -> Iterator[None]:
     """Hold the room in ``folder`` for one run; one that dies lets go. Raises ``LedgerUnusable`` if another has it."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / LOCK_FILE).open("a", encoding="utf-8") as file:
+    with ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            held.enter_context(take_lock(folder / LOCK_FILE))
+        except Held:
             raise LedgerUnusable("identity: another run is linking in this home; wait for it to end.") from None
         yield

@@ -54,7 +54,8 @@ class Constraints:
     death, and pairs with the reason why.
 
     ``lives``: the day a node's person died and the last day it acted in person, where told. ``decided``: pairs that a
-    person keeps apart; ``together``: pairs that a person put together.
+    person keeps apart; ``together``: pairs that a person put together; ``founders``: those of them that found a
+    citizen by themselves.
     """
 
     numbers: dict[int, str]
@@ -63,6 +64,7 @@ class Constraints:
     lives: dict[int, Life] = field(default_factory=dict)
     decided: frozenset[tuple[int, int]] = frozenset()
     together: tuple[tuple[int, int], ...] = ()
+    founders: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -138,44 +140,52 @@ def _join_decided(growing: _Growing, constraints: Constraints) -> None:
 def attach_weak(edges: Iterable[Edge], partition: Partition, constraints: Constraints) -> Partition:
     """Attach every weak node to its one best cluster; ``edges`` are (weight, weak node, founder).
 
-    A weak node joins nothing to nothing: it attaches alone, and only when no second cluster is nearly as likely.
+    A weak node joins nothing to nothing: it attaches alone, and only when no second cluster is nearly as likely. Weak
+    nodes that a person put together attach as one: what is likely of one of them holds for all.
     """
-    options: dict[int, dict[int, Edge]] = defaultdict(dict)
-    for weight, weak, founder in sorted(edges, key=lambda edge: (-edge[0], edge[1], edge[2])):
-        if weak in partition.joined:
-            continue  # a person decided where it belongs
-        options[weak].setdefault(partition.find(founder), (weight, weak, founder))
     members: dict[int, list[int]] = defaultdict(list)
     for node in list(partition.root):
         members[partition.find(node)].append(node)
-    order = sorted((-max(edge[0] for edge in found.values()), weak) for weak, found in options.items())
-    for _, weak in order:
-        forbidden, born = constraints.apart.get(weak, {}), constraints.births.get(weak, ())
-        life = constraints.lives.get(weak, _UNTOLD)
+    options: dict[int, dict[int, Edge]] = defaultdict(dict)
+    for weight, weak, founder in sorted(edges, key=lambda edge: (-edge[0], edge[1], edge[2])):
+        unit = partition.find(weak)
+        if constraints.founders.isdisjoint([unit, *members[unit]]):  # else a person decided where it belongs
+            options[unit].setdefault(partition.find(founder), (weight, weak, founder))
+    order = sorted((-max(edge[0] for edge in found.values()), unit) for unit, found in options.items())
+    for _, unit in order:
+        alike = [unit, *members[unit]]
         allowed = []
-        for root, edge in options[weak].items():
-            inside = [root, *members[root]]
-            reason = next((forbidden[node] for node in inside if node in forbidden), None)
-            if reason is None and any(are_far_apart(born, constraints.births.get(node, ())) for node in inside):
-                reason = FAR_APART
-            if reason is None and any(outlives(life, constraints.lives.get(node, _UNTOLD)) for node in inside):
-                reason = ACT_AFTER_DEATH
+        for root, edge in options[unit].items():
+            reason = _why_not_attached(alike, [root, *members[root]], constraints)
             if reason is None:
                 allowed.append((edge, root))
             else:
-                partition.review.append((edge[0], weak, edge[2], reason))
+                partition.review.append((*edge, reason))
         allowed.sort(key=lambda item: (-item[0][0], item[0][2]))
         if not allowed:
             continue
         best, root = allowed[0]
         if len(allowed) > 1 and best[0] - allowed[1][0][0] < thresholds.TIE_MARGIN:
-            for edge, _ in allowed[:2]:
-                partition.review.append((edge[0], weak, edge[2], "two partners are equally likely"))
+            partition.review += [(*edge, "two partners are equally likely") for edge, _ in allowed[:2]]
             continue
-        partition.root[weak] = root
-        partition.joined[weak] = best
-        members[root].append(weak)
+        partition.root[unit] = root
+        partition.joined.setdefault(unit, best)
+        members[root] += alike
     return partition
+
+
+def _why_not_attached(alike: list[int], inside: list[int], constraints: Constraints) -> str | None:
+    """What keeps nodes without a citizen of their own from the cluster of nodes ``inside``, if anything."""
+    forbidden = {enemy: reason for node in alike for enemy, reason in constraints.apart.get(node, {}).items()}
+    if reason := next((forbidden[node] for node in inside if node in forbidden), None):
+        return reason
+    born = tuple(day for node in alike for day in constraints.births.get(node, ()))
+    if any(are_far_apart(born, constraints.births.get(node, ())) for node in inside):
+        return FAR_APART
+    lives = [constraints.lives[node] for node in alike if node in constraints.lives]
+    if any(outlives(life, constraints.lives.get(node, _UNTOLD)) for life in lives for node in inside):
+        return ACT_AFTER_DEATH
+    return None
 
 
 def are_far_apart(some: tuple[date, ...], others: tuple[date, ...]) -> bool:

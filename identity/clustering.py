@@ -140,8 +140,8 @@ def find_decided_mentions(connection: duckdb.DuckDBPyConnection) -> None:
     """Create ``decided_mentions``, whose link to their citizen a person decided, from ``node_clusters`` and decisions.
 
     Who said that a booking and a cremation are of one person did not say of whom: where the cluster has a number, only
-    what decided links join to the number is decided about it. The rest hangs on the likeness by which it came into the
-    cluster, and has that weight.
+    what decided links join to the number is decided about it; where it has none, only what they join to the first of
+    its founders. The rest hangs on the likeness by which it came into the cluster, and has that weight.
     """
     connection.execute(
         f"""
@@ -151,25 +151,21 @@ def find_decided_mentions(connection: duckdb.DuckDBPyConnection) -> None:
             UNION ALL SELECT mention_r, mention_l FROM decisions WHERE verdict = '{decisions.LINK}'
         ),
         joined AS (
-            SELECT s.mention, c.node, e.node AS other_node, c.cluster, c.kind
+            SELECT s.mention, c.node, e.node AS other_node, c.cluster, c.kind, c.is_founder
             FROM said AS s JOIN node_of AS o USING (mention) JOIN node_of AS p ON p.mention = s.other
             JOIN node_clusters AS c ON c.node = o.node
             JOIN node_clusters AS e ON e.node = p.node AND e.cluster = c.cluster
         ),
         sure AS (
-            SELECT node FROM joined
-            WHERE kind = 'anchor' OR cluster NOT IN (SELECT cluster FROM node_clusters
-                                                     WHERE kind = 'anchor' AND cluster IS NOT NULL)
+            SELECT node FROM joined WHERE kind = 'anchor'
+            UNION
+            SELECT min(node) FROM joined
+            WHERE is_founder AND cluster NOT IN (SELECT cluster FROM node_clusters
+                                                 WHERE kind = 'anchor' AND cluster IS NOT NULL)
+            GROUP BY cluster
             UNION SELECT other_node FROM joined JOIN sure USING (node)
         )
         SELECT mention, node, cluster, node IN (SELECT node FROM sure) AS is_sure FROM joined;
-        CREATE OR REPLACE TABLE decided_mentions AS
-        SELECT DISTINCT mention FROM decided_nodes WHERE is_sure
-        UNION
-        SELECT mention FROM node_of
-        SEMI JOIN (SELECT node FROM node_clusters SEMI JOIN decided_nodes USING (node)
-                   WHERE is_decided AND node IN (SELECT node FROM decided_nodes WHERE is_sure)) USING (node)
-        WHERE kind <> 'anchor';
         CREATE OR REPLACE TEMP TABLE likened AS
         WITH open_nodes AS (SELECT DISTINCT node, cluster FROM decided_nodes WHERE NOT is_sure),
         ways AS (
@@ -181,9 +177,14 @@ def find_decided_mentions(connection: duckdb.DuckDBPyConnection) -> None:
         JOIN node_clusters AS c ON c.node = w.other AND c.cluster = o.cluster
         WHERE w.other NOT IN (SELECT node FROM open_nodes)
         GROUP BY o.cluster;
-        UPDATE node_clusters SET is_decided = false, match_weight = likened.match_weight FROM likened
-        WHERE is_decided AND node_clusters.cluster = likened.cluster
-          AND node IN (SELECT node FROM decided_nodes WHERE NOT is_sure)
+        UPDATE node_clusters SET is_decided = false, match_weight = (
+            SELECT match_weight FROM likened WHERE likened.cluster = node_clusters.cluster)
+        WHERE is_decided AND node IN (SELECT node FROM decided_nodes WHERE NOT is_sure);
+        CREATE OR REPLACE TABLE decided_mentions AS
+        SELECT mention FROM decided_nodes WHERE is_sure
+        UNION
+        SELECT mention FROM node_of SEMI JOIN (SELECT node FROM node_clusters WHERE is_decided) USING (node)
+        WHERE kind <> 'anchor'
         """
     )
 

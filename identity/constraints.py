@@ -96,6 +96,10 @@ def read_constraints(connection: duckdb.DuckDBPyConnection) -> Constraints:
         apart[left][right] = reason
         apart[right][left] = reason
     decided = connection.execute("SELECT left_node, right_node, verdict FROM decided_pairs ORDER BY ALL").fetchall()
+    founders = connection.execute(
+        "SELECT node FROM nodes WHERE is_founder AND node IN"
+        " (SELECT unnest([left_node, right_node]) FROM decided_pairs)"
+    ).fetchall()
     return Constraints(
         numbers=numbers,
         apart=dict(apart),
@@ -103,4 +107,5 @@ def read_constraints(connection: duckdb.DuckDBPyConnection) -> Constraints:
         lives=lives,
         decided=frozenset((left, right) for left, right, verdict in decided if verdict == NON_LINK),
         together=tuple((left, right) for left, right, verdict in decided if verdict == LINK),
+        founders=frozenset(node for (node,) in founders),
     )

@@ -66,15 +66,21 @@ def resolve(
 ) -> ResolveResult:
     """Link the mentions of ``work_file`` and write its schema ``identity``; ids come from the home's ledger.
 
-    What the last run kept is used when it stands (``identity.kept``) and not too much has changed; the result is the
-    same. ``anew`` works everything out. ``progress`` is told (steps done, steps, step). ``parameters`` default to the
-    newest trained artefact. Raises ``MentionsUnusable``, ``ModelUnusable`` or ``LedgerUnusable``, each with one
-    sentence that says what to mend.
+    What the last run kept is used when it stands (``identity.kept``), can be read and not too much has changed; the
+    result is the same. ``anew`` works everything out. ``progress`` is told (steps done, steps, step). ``parameters``
+    default to the newest trained artefact. Raises ``MentionsUnusable``, ``ModelUnusable`` or ``LedgerUnusable``, each
+    with one sentence that says what to mend.
     """
     used = parameters or Parameters.latest()
-    clock = _Clock(progress)
     with alone(home.private_folder(home.identity)):
-        return _resolve(work_file, home, run_id, used, clock, anew=anew)
+        try:
+            return _resolve(work_file, home, run_id, used, _Clock(progress), anew=anew)
+        except duckdb.IOException as error:
+            # A block that the disk spoilt is found when it is read. Of what was kept, nothing is the only copy; where
+            # it is another file's, working all out anew meets it again.
+            if anew or kept.SPOILT not in str(error):
+                raise
+            return _resolve(work_file, home, run_id, used, _Clock(progress), anew=True)
 
 
 def _resolve(work_file: Path, home: Home, run_id: str, used: Parameters, clock: _Clock, *, anew: bool) -> ResolveResult:

@@ -6,17 +6,17 @@ last: that rename is the commit. Whatever no receipt names is a leftover of a ki
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ingest.errors import SourceError
 from ingest.receipt import Part, Receipt, format_receipts, read_parts
 from warehouse.home import Home
+from warehouse.lock import Held, take_lock
 
 RECEIPTS, QUARANTINE, DELETED, RAW, SCRATCH = "receipts", "quarantine", "deleted", "raw", ".scratch"
 _STAMP = "%Y%m%dT%H%M%S%fZ"
@@ -42,22 +42,18 @@ class LandingFolder:
     def writing(self) -> Iterator[None]:
         """Be the only writer, and start without leftovers. Raises ``SourceError`` when another landing runs."""
         self.home.private_folder(self.root)
-        lock = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
+        with ExitStack() as held:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                holder = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
+                held.enter_context(take_lock(self.root / ".lock"))
+            except Held as error:
                 raise SourceError(
-                    self.source, f"another landing is running (process {holder})", "wait until it has ended"
+                    self.source,
+                    f"another landing is running (process {error.holder or 'unknown'})",
+                    "wait until it has ended",
                 ) from error
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, str(os.getpid()).encode(), 0)
             self._remove_leftovers()
             yield
             shutil.rmtree(self.root / SCRATCH, ignore_errors=True)
-        finally:
-            os.close(lock)
 
     def _remove_leftovers(self) -> None:
         named = {name for part in self.parts() for receipt in part.receipts for name in receipt.named_files}

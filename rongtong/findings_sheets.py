@@ -28,10 +28,10 @@ from rongtong.lead_words import (
     EvidenceLine,
     declared_words,
     describe_evidence,
-    lead_words,
     period_words,
     shortened,
     source_words,
+    words_beside_records,
 )
 from warehouse.home import PROJECT, Home
 from warehouse.lake import open_restricted
@@ -170,7 +170,7 @@ def read_persons(home: Home, citizen_ids: set[str]) -> dict[str, Person]:
 
 def told_of(lead: dict[str, Any], person: Person | None) -> list[str]:
     """What is said of a lead before its records: what they cannot say, and what the person declared, once revealed."""
-    told = [words] if (words := lead_words(lead)) else []
+    told = [words] if (words := words_beside_records(lead)) else []
     if lead["rule"] not in DECLARED_RULES:
         return told
     return told + (list(person.declared) if person else ["申报的婚姻状况未显示"])

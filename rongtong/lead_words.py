@@ -72,7 +72,8 @@ MARITAL_WORDS = {
 }  # fmt: skip
 # What a record is, where nothing of what it says is published.
 RECORD_WORDS = {
-    "elder": "养老服务登记", "assessment": "能力评估", "registration": "婚姻登记档案", "certificate": "火化证明",
+    "elder": "养老服务登记", "ability_assessment": "能力评估", "registration": "婚姻登记档案", "cremations": "火化记录",
+    "household": "救助家庭档案", "member": "救助家庭成员档案",
     "payment": "发放记录", "care_visit": "上门服务记录", "bed_stay": "入住记录",
 }  # fmt: skip
 # The years, months and days of a date that is exact to them.
@@ -175,7 +176,7 @@ def shortened(lines: Sequence[EvidenceLine], limit: int) -> list[str]:
     return text
 
 
-def lead_words(lead: dict[str, Any]) -> str | None:
+def words_beside_records(lead: dict[str, Any]) -> str | None:
     """What a lead's records cannot say by themselves: that something is missing, or where it stands."""
     first = lead["period_from"]
     return {

@@ -9,9 +9,8 @@ values say when it comes back is not read: programs for sheets change numbers an
 from __future__ import annotations
 
 import csv
-import errno
+import io
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -21,15 +20,17 @@ from typing import Any
 
 import duckdb
 
-from identity.decisions import history, record
+from identity.decisions import Decision, history, record
 from identity.review import MENTIONS, Waiting, read_values
+from warehouse.writing import write_atomically
 
 SHEET_COLUMNS = (
     "pair_id", "verdict", "author", "reason", "question", "match_weight", "mention_key_l", "mention_key_r",
     "name_l", "name_r", "id_no_l", "id_no_r", "birth_date_l", "birth_date_r", "sex_l", "sex_r", "phones_l", "phones_r",
     "address_l", "address_r", "seen",
 )  # fmt: skip
-_NEEDED = ("verdict", "author", "reason", "mention_key_l", "mention_key_r", "seen")
+# In the order of the fields of a row.
+_NEEDED = ("verdict", "mention_key_l", "mention_key_r", "author", "reason", "seen")
 
 
 class SheetRefused(ValueError):
@@ -66,21 +67,13 @@ def write_sheet(
 ) -> None:
     """Write ``pairs`` of an ``open_review`` as a sheet, for its owner only. Raises ``OSError``, ``LedgerUnusable``."""
     values = read_values(connection, [key for pair in pairs for key in (pair.mention_key_l, pair.mention_key_r)])
-    decided = _decided_so_often(connection, ledger_folder)
-    if not file.name:
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        # Opened first: for its owner only from the first byte, whatever stood under the name before.
-        with os.fdopen(
-            os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8-sig", newline=""
-        ) as sheet:
-            writer = csv.DictWriter(sheet, SHEET_COLUMNS, restval="", extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(_cells(pair, values, decided) for pair in pairs)
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)
+    decided = _times_decided(history(connection, ledger_folder))
+    sheet = io.StringIO(newline="")
+    writer = csv.DictWriter(sheet, SHEET_COLUMNS, restval="", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(_cells(pair, values, decided) for pair in pairs)
+    # By the mark at its beginning a program for sheets knows UTF-8.
+    write_atomically(file, f"\ufeff{sheet.getvalue()}")
 
 
 def _cells(pair: Waiting, values: dict[str, dict[str, Any]], decided: Counter[frozenset[str]]) -> dict[str, str]:
@@ -97,8 +90,8 @@ def _plain(value: Any) -> str:
     return "、".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _decided_so_often(connection: duckdb.DuckDBPyConnection, ledger_folder: Path) -> Counter[frozenset[str]]:
-    return Counter(frozenset((row.mention_key_l, row.mention_key_r)) for row in history(connection, ledger_folder))
+def _times_decided(ledger: Sequence[Decision]) -> Counter[frozenset[str]]:
+    return Counter(frozenset((each.mention_key_l, each.mention_key_r)) for each in ledger)
 
 
 def _seen(left: str, right: str, values: dict[str, dict[str, Any]], decided: Counter[frozenset[str]]) -> str:
@@ -119,12 +112,12 @@ def take_in_sheet(connection: duckdb.DuckDBPyConnection, ledger_folder: Path, fi
             "SELECT verdict, mention_key_l, mention_key_r FROM decision_reports WHERE trouble IS NULL"
         ).fetchall()
     )
+    ledger = history(connection, ledger_folder)
     entered_before = {
-        (each.verdict, each.mention_key_l, each.mention_key_r, each.author, each.reason)
-        for each in history(connection, ledger_folder)
+        (each.verdict, each.mention_key_l, each.mention_key_r, each.author, each.reason) for each in ledger
     }
     values = read_values(connection, [key for row in rows for key in (row.left, row.right)])
-    decided = _decided_so_often(connection, ledger_folder)
+    decided = _times_decided(ledger)
     fresh = []
     for row in rows:
         if row.decision[:3] in in_force:
@@ -159,30 +152,20 @@ def _filled_rows(file: Path) -> list[_Row]:
     for line, cells in rows:
         if any(cell is None for cell in cells.values()):
             raise SheetRefused(f"review: line {line} of {file.name} is cut off; send back the whole sheet.")
-        told = {name: cell.strip() for name, cell in cells.items()}
-        if told["verdict"]:
-            filled.append(
-                _Row(
-                    line,
-                    told["verdict"],
-                    told["mention_key_l"],
-                    told["mention_key_r"],
-                    told["author"],
-                    told["reason"],
-                    told["seen"],
-                )  # fmt: skip
-            )
+        told = [cells[name].strip() for name in _NEEDED]
+        if told[0]:
+            filled.append(_Row(line, *told))
     return filled
 
 
 def _without_repetitions(file: Path, rows: list[_Row]) -> list[_Row]:
-    """One row per pair. Raises ``SheetRefused`` where two rows decide differently: no order says which is meant."""
+    """One row per pair. Raises ``SheetRefused`` where two rows of a pair differ: no order says which is meant."""
     by_pair: dict[frozenset[str], _Row] = {}
     for row in rows:
         first = by_pair.setdefault(frozenset((row.left, row.right)), row)
-        if first.decision[:3] != row.decision[:3]:
+        if first.decision != row.decision:
             raise SheetRefused(
-                f"review: lines {first.line} and {row.line} of {file.name} decide differently about one pair;"
+                f"review: lines {first.line} and {row.line} of {file.name} say different things about one pair;"
                 " leave one of them."
             )
     return list(by_pair.values())

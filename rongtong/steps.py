@@ -35,6 +35,7 @@ from ingest.replay import replay
 from rongtong.console import ProgressCallback, Reporter, complain
 from rongtong.day import run as day
 from rongtong.dbt_room import RoomFailed, build_room
+from rongtong.meanings import read_meanings
 from warehouse import duck, history, retention, worklist
 from warehouse.difference import CandidateUnusable
 from warehouse.home import Home
@@ -188,7 +189,13 @@ def publish_snapshot(home: Home, run_id: str, progress: ProgressCallback | None 
         verdict = read_verdict(home, run_id)
         try:
             snapshot = publish(
-                home.work_file(run_id), home, run_id, verdict, read_run(home, run_id).as_of, progress=progress
+                home.work_file(run_id),
+                home,
+                run_id,
+                verdict,
+                read_run(home, run_id).as_of,
+                progress=progress,
+                meanings=read_meanings(),
             )
         except PublicationRefused as refused:
             finish_run(home, run_id, RunState.REFUSED, reason=str(refused))

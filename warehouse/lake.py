@@ -13,13 +13,12 @@ and a process that has the lake open holds the key in memory. Keep the key in a 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -28,6 +27,7 @@ import duckdb
 
 from warehouse.duck import connect, load_extension
 from warehouse.home import Home
+from warehouse.lock import Held, take_lock
 from warehouse.rooms import PUBLISHED, RESTRICTED, SCHEMA
 from warehouse.thresholds import LOCK_WAIT_SECONDS
 
@@ -184,21 +184,12 @@ def single_writer(home: Home) -> Iterator[None]:
 
     Raises ``LakeBusy`` when another writer holds it for longer than ``LOCK_WAIT_SECONDS``.
     """
-    path = home.private_folder(home.root) / "lake.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        deadline = time.monotonic() + LOCK_WAIT_SECONDS
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise LakeBusy(f"another process writes the lakes of {home.root}; try again later.") from None
-                time.sleep(0.1)
+    with ExitStack() as held:
+        try:
+            held.enter_context(take_lock(home.private_folder(home.root) / "lake.lock", LOCK_WAIT_SECONDS))
+        except Held:
+            raise LakeBusy(f"another process writes the lakes of {home.root}; try again later.") from None
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -10,14 +10,15 @@ not with what they should hold.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from warehouse.comments import Meaning, write_comments
 from warehouse.difference import CandidateUnusable, Difference, difference
 from warehouse.duck import connect
 from warehouse.home import Home
@@ -41,13 +42,16 @@ class PublicationFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Commit:
-    """What a publication says about itself: in the commit message, and in tables ``runs`` and ``quality_results``."""
+    """What a publication says about itself: in the commit message, and in tables ``runs`` and ``quality_results``; and
+    about its tables, in their comments.
+    """
 
     run_id: str
     as_of: date
     verdict: str
     records: dict[str, list[dict[str, Any]]]
     republished_snapshot_id: int | None = None
+    meanings: Mapping[str, Meaning] = field(default_factory=dict)
 
     @property
     def extra(self) -> str:
@@ -73,8 +77,11 @@ def publish(
     verdict: Verdict | None,
     as_of: date,
     progress: Progress | None = None,
+    meanings: Mapping[str, Meaning] | None = None,
 ) -> Snapshot:
     """Publish the candidate in ``work_file`` as one snapshot and return it.
+
+    ``meanings`` tells what the tables and their columns say; it is published with them.
 
     Publishing a run that is already published returns its snapshot and writes nothing: a task that was killed after its
     commit may be tried again. Raises ``PublicationRefused`` unless ``verdict`` passed for this run and this very
@@ -97,8 +104,14 @@ def publish(
             )
         done = 0
         commits = {
-            RESTRICTED: Commit(run_id, as_of, verdict.summary, {}),
-            PUBLISHED: Commit(run_id, as_of, verdict.summary, _records(connection, home, run_id, verdict, as_of)),
+            RESTRICTED: Commit(run_id, as_of, verdict.summary, {}, meanings=meanings or {}),
+            PUBLISHED: Commit(
+                run_id,
+                as_of,
+                verdict.summary,
+                _records(connection, home, run_id, verdict, as_of),
+                meanings=meanings or {},
+            ),
         }
         for lake, attach in ((RESTRICTED, attach_restricted), (PUBLISHED, attach_published)):
             attach(connection, home, False)
@@ -146,6 +159,8 @@ def write_lake(
         for table, rows in records.items():
             at_work = table
             _append(connection, lake, table, rows, existing)
+        at_work = "what the tables mean"
+        write_comments(connection, lake, commit.meanings)
         at_work = "the commit"
         connection.execute(
             f"CALL {lake}.set_commit_message(?, ?, extra_info => ?)",

@@ -6,7 +6,10 @@ writes record_id, cluster_id, match_weight.
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,8 +55,7 @@ def link_table(table_file: Path, output_file: Path, configuration_file: Path | N
             f"{table_file.name}: the result would take the place of the table; name another file for it."
         )
     wishes = Wishes.read(configuration_file)
-    connection = connect()
-    try:
+    with _in_the_making(output_file) as spare, connect() as connection:
         table = standardise.Table.open(connection, table_file)
         configuration, found, ignored = _choose(connection, table, wishes)
         known = standardise.read_records(connection, table, found, configuration)
@@ -68,7 +70,7 @@ def link_table(table_file: Path, output_file: Path, configuration_file: Path | N
                 "CREATE TABLE scored (left_node BIGINT, right_node BIGINT, match_weight DOUBLE, is_forbidden BOOLEAN)"
             )
         result = partition.cluster(connection, configuration)
-        records, clusters = _write(connection, result, configuration, output_file)
+        records, clusters = _write(connection, result, configuration, spare)
         return LinkResult(
             configuration.script,
             records,
@@ -80,8 +82,30 @@ def link_table(table_file: Path, output_file: Path, configuration_file: Path | N
             [comparison.name for comparison in configuration.comparisons],
             round(time.monotonic() - began, 1),
         )
+
+
+@contextmanager
+def _in_the_making(output_file: Path) -> Iterator[Path]:
+    """A file beside ``output_file`` that takes its place when the block ends well; nothing is left of it else.
+
+    It is made at once: whoever links for an hour is told before, not after, that the result has no place.
+    """
+    spare = output_file.with_name(f".{output_file.name}.{os.getpid()}.part") if output_file.name else output_file
+    try:
+        if output_file.is_dir():
+            raise IsADirectoryError(str(output_file))
+        spare.touch()
+    except OSError as error:
+        raise _unwritable(output_file) from error
+    try:
+        yield spare
+        spare.replace(output_file)
     finally:
-        connection.close()
+        spare.unlink(missing_ok=True)
+
+
+def _unwritable(file: Path) -> TableUnusable:
+    return TableUnusable(f"{file}: cannot be written; name a file in a folder that you may write to and that has room.")
 
 
 def _choose(
@@ -104,9 +128,11 @@ def _names(table: standardise.Table, wishes: Wishes) -> dict[str, str]:
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection, result: Partition, configuration: Configuration, output_file: Path
+    connection: duckdb.DuckDBPyConnection, result: Partition, configuration: Configuration, file: Path
 ) -> tuple[int, int]:
-    """Write the output; return how many records and clusters there are. A cluster is called by its first record."""
+    """Write the output to ``file``; return how many records and clusters there are. A cluster is called by its first
+    record.
+    """
     nodes = [row[0] for row in connection.execute("SELECT node FROM nodes ORDER BY node").fetchall()]
     placed = pa.table(
         {
@@ -128,15 +154,11 @@ def _write(
         FROM records AS r JOIN node_of AS o USING (record) JOIN placed AS p USING (node)
         """
     )
-    spare = output_file.with_name(output_file.name + ".new")
+    quoted = str(file).replace("'", "''")
     try:
-        connection.execute(
-            f"COPY (SELECT * FROM linked ORDER BY record_id)"
-            f" TO '{str(spare).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)"
-        )
-        spare.replace(output_file)
-    except (OSError, duckdb.IOException) as error:
-        raise TableUnusable(f"{output_file.name}: cannot be written; name a folder that you may write to.") from error
+        connection.execute(f"COPY (SELECT * FROM linked ORDER BY record_id) TO '{quoted}' (FORMAT parquet)")
+    except duckdb.IOException as error:
+        raise _unwritable(file) from error
     row = connection.execute("SELECT count(*), count(DISTINCT cluster_id) FROM linked").fetchone()
     assert row is not None
     return int(row[0]), int(row[1])

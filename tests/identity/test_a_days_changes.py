@@ -7,6 +7,7 @@ import datetime as dt
 import shutil
 from pathlib import Path
 
+import duckdb
 import pytest
 from invented_mentions import Book, invent_town, read_links
 from same_as_anew import resolve_both_ways
@@ -18,6 +19,9 @@ from identity.model import Parameters
 from identity.resolve import ResolveResult, resolve
 from warehouse.duck import connect
 from warehouse.home import Home
+
+# Where the engine's first block begins, and how long a block is.
+FIRST_BLOCK, BLOCK = 3 * 4096, 262144
 
 
 class Town:
@@ -120,6 +124,29 @@ def test_what_was_kept_may_be_lost(town: Town, spoil: str) -> None:
     assert town.run().changed is None
     assert read_links(town.work_file) == before
     assert town.run().changed == 0
+
+
+def test_a_block_that_the_disk_spoilt_is_worked_out_anew(town: Town) -> None:
+    before, kept = read_links(town.work_file), town.home.identity / KEPT_FILE
+    whole = kept.read_bytes()
+    for at in range(FIRST_BLOCK + 1000, len(whole), BLOCK):
+        kept.write_bytes(whole[:at] + bytes(255 - byte for byte in whole[at : at + 8]) + whole[at + 8 :])
+        if _can_read(kept, "standing") and not _can_read(kept, "mention"):
+            break
+    else:
+        raise AssertionError("no block of the mentions was found")
+    assert town.run().changed is None
+    assert read_links(town.work_file) == before
+    assert town.run().changed == 0
+
+
+def _can_read(kept: Path, table: str) -> bool:
+    try:
+        with connect(kept, read_only=True) as connection:
+            connection.execute(f"FROM {table}").fetchall()
+    except duckdb.IOException:
+        return False
+    return True
 
 
 def test_a_run_killed_after_the_ledger_and_before_what_it_keeps_is_worked_out_anew(town: Town) -> None:

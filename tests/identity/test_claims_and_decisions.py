@@ -154,6 +154,37 @@ def test_a_decision_about_two_records_makes_the_likeness_of_one_with_a_third_not
     assert not links["d"]["is_certain"], "nobody decided that the dead is this man"
 
 
+def test_a_decision_about_two_records_that_found_nobody_takes_no_link_from_either(desk: Desk) -> None:
+    book = Book()
+    for n in range(2):
+        book.say(X, f"x{n}", "man", id_no=X.number, sex="male", birth_date=X.born, phones=[X.phone])
+    book.say(X, "contact", "contact", table="elder", phones=[X.phone])
+    book.say(X, "booking", "caller", table="booking")
+    links = desk.run(book)
+    assert links["contact"]["citizen_id"] == links["x0"]["citizen_id"] != links["booking"]["citizen_id"]
+    desk.decide("link", "elder/contact/contact", "booking/booking/caller")
+    for links in (desk.run(book), desk.run(book)):
+        for key in ("contact", "booking"):
+            assert links[key]["citizen_id"] == links["x0"]["citizen_id"]
+            assert (links[key]["link_method"], links[key]["is_certain"]) == ("probabilistic", False)
+
+
+def test_what_is_only_like_a_citizen_without_a_number_is_not_certain_for_a_decision_among_itself(desk: Desk) -> None:
+    book = Book()
+    for n, number in enumerate(("1", "2")):
+        book.say(X, f"f{n}", "man", sex="male", birth_date=X.born, phones=[X.phone], address=f"青羊区金河路{number}号")
+    book.say(X, "contact", "contact", table="elder", phones=[X.phone])
+    book.say(X, "booking", "caller", table="booking")
+    desk.run(book)
+    desk.decide("link", "registration/f0/man", "registration/f1/man")
+    desk.decide("link", "elder/contact/contact", "booking/booking/caller")
+    links = desk.run(book)
+    assert len({link["citizen_id"] for link in links.values()}) == 1
+    assert {key: link["is_certain"] for key, link in links.items()} == {
+        "f0": True, "f1": True, "contact": False, "booking": False,
+    }  # fmt: skip
+
+
 def test_a_redirect_leads_to_somebody(desk: Desk) -> None:
     def book(number: str | None) -> Book:
         said = Book()

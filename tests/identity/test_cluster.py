@@ -78,6 +78,27 @@ def test_a_weak_tie_attaches_to_nobody() -> None:
     assert len(partition.review) == 2
 
 
+def test_weak_mentions_that_a_person_put_together_attach_as_one() -> None:
+    constraints = Constraints(numbers={1: "a", 2: "b"}, apart={}, together=((3, 4),))
+    partition = attach_weak([(9.0, 4, 1)], join_founders([], constraints), constraints)
+    assert partition.find(3) == partition.find(4) == 1
+
+
+def test_weak_mentions_put_together_attach_to_nobody_from_whom_one_of_them_must_stay_apart() -> None:
+    parted = {1: {3: "two parties of one record"}, 3: {1: "two parties of one record"}}
+    constraints = Constraints(numbers={1: "a"}, apart=parted, together=((3, 4),))
+    partition = attach_weak([(9.0, 4, 1)], join_founders([], constraints), constraints)
+    assert partition.find(4) == 3
+    assert partition.review == [(9.0, 4, 1, "two parties of one record")]
+
+
+def test_weak_mentions_put_together_that_are_like_two_people_go_to_review() -> None:
+    constraints = Constraints(numbers={1: "a", 2: "b"}, apart={}, together=((3, 4),))
+    partition = attach_weak([(9.0, 4, 1), (8.8, 3, 2)], join_founders([], constraints), constraints)
+    assert partition.find(4) == 3
+    assert {edge[1:3] for edge in partition.review} == {(4, 1), (3, 2)}
+
+
 def test_father_and_son_of_one_name_and_address_stay_apart_by_birth() -> None:
     father, son = (dt.date(1930, 11, 27),), (dt.date(1955, 8, 28),)
     constraints = Constraints(numbers={1: "a"}, apart={}, births={1: father, 2: son})

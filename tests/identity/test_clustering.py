@@ -39,6 +39,7 @@ def cities(draw: st.DrawFn) -> tuple[list[Edge], set[int], Constraints]:
             births={node: (draw(DAYS),) for node in draw(st.sets(NODES, max_size=8))},
             lives={node: (draw(DAYS), draw(DAYS)) for node in draw(st.sets(NODES, max_size=4))},
             together=tuple(sorted(draw(st.sets(PAIRS, max_size=2)))),
+            founders=frozenset(founders),
         ),
     )
 

@@ -170,8 +170,9 @@ def test_a_sheet_that_cannot_be_meant_is_refused_whole_in_one_sentence(
     turned = filled[0] | {"mention_key_l": filled[0]["mention_key_r"], "mention_key_r": filled[0]["mention_key_l"]}
     before = rongtong(home, "review", "list", "--json").json
     for broken, said in (
-        ([*filled, filled[0] | {"verdict": "non-link"}], "lines 2 and 4 of pairs.csv decide differently"),
-        ([*filled, turned], "decide differently"),
+        ([*filled, filled[0] | {"verdict": "non-link"}], "lines 2 and 4 of pairs.csv say different things"),
+        ([*filled, filled[0] | {"author": "li"}], "lines 2 and 4 of pairs.csv say different things"),
+        ([*filled, turned], "say different things"),
         ([{k: v for k, v in row.items() if k != "mention_key_r"} for row in filled], "no column mention_key_r"),
         ([{k: v for k, v in row.items() if k != "seen"} for row in filled], "no column seen"),
     ):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from published_candidate import build_and_publish
 
+from warehouse.comments import Meaning
 from warehouse.home import Home
 from warehouse.lake import Snapshot
 
@@ -32,11 +33,11 @@ def publish_run(home: Home, home_with_one_run: tuple[Home, Snapshot]) -> Callabl
     The first publication of the unchanged candidate is a copy of one made before: a home may be moved.
     """
 
-    def run_once(*changes: str) -> Snapshot:
-        if not changes and not home.published.exists():
+    def run_once(*changes: str, meanings: Mapping[str, Meaning] | None = None) -> Snapshot:
+        if not changes and meanings is None and not home.published.exists():
             template, snapshot = home_with_one_run
             shutil.copytree(template.root, home.root, dirs_exist_ok=True)
             return snapshot
-        return build_and_publish(home, *changes)
+        return build_and_publish(home, *changes, meanings=meanings)
 
     return run_once

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from invented_candidate import AS_OF, build_candidate, change
 
+from warehouse.comments import Meaning
 from warehouse.home import Home
 from warehouse.lake import Snapshot
 from warehouse.publish import publish
@@ -19,9 +21,9 @@ def passing_verdict(work_file: Path, run_id: str) -> Verdict:
     return Verdict(run_id, fingerprint(work_file), (result,))
 
 
-def build_and_publish(home: Home, *changes: str) -> Snapshot:
+def build_and_publish(home: Home, *changes: str, meanings: Mapping[str, Meaning] | None = None) -> Snapshot:
     """Build, change and publish one candidate in ``home``."""
     run_id = begin_run(home, AS_OF).run_id
     work_file = build_candidate(home.work_file(run_id), run_id)
     change(work_file, *changes)
-    return publish(work_file, home, run_id, passing_verdict(work_file, run_id), AS_OF)
+    return publish(work_file, home, run_id, passing_verdict(work_file, run_id), AS_OF, meanings=meanings)

@@ -13,6 +13,7 @@ from invented_candidate import AS_OF, build_candidate, change
 from published_candidate import passing_verdict
 
 from warehouse import history, lake
+from warehouse.comments import Meaning, write_comments
 from warehouse.difference import CandidateUnusable
 from warehouse.home import Home
 from warehouse.lake import NothingPublished, Snapshot
@@ -40,6 +41,27 @@ def test_every_room_of_the_contract_is_published(home: Home, publish_run: Publis
         assert set(lake.tables_of(connection, RESTRICTED)) == {room.name for room in rooms_of(RESTRICTED)} | {
             "change_log"
         }
+
+
+def test_what_tables_and_columns_mean_is_published_with_them_and_changed_only_when_it_changed(
+    home: Home, publish_run: PublishRun
+) -> None:
+    said = {"citizens": Meaning("One row per citizen. 公民", {"citizen_id": "The citizen's id. 公民编号"})}
+    publish_run(meanings=said)
+    comments = """
+        SELECT column_name, column_comment FROM information_schema.columns
+        WHERE table_catalog = 'published' AND table_name = 'citizens' AND column_name IN ('citizen_id', 'sex')
+        ORDER BY 1
+    """
+    assert rows(home, comments) == [("citizen_id", "The citizen's id. 公民编号"), ("sex", None)]
+    with lake.open_published(home, read_only=False) as connection:
+        connection.execute("BEGIN")
+        assert write_comments(connection, PUBLISHED, said) == 0
+        said["citizens"] = Meaning("One row per person. 公民", said["citizens"].columns)
+        assert write_comments(connection, PUBLISHED, said) == 1
+        connection.execute("ROLLBACK")
+    publish_run()
+    assert rows(home, comments)[0] == ("citizen_id", "The citizen's id. 公民编号")
 
 
 def test_one_run_is_one_snapshot_with_its_verdict(home: Home, publish_run: PublishRun) -> None:
@@ -231,7 +253,11 @@ def test_rolling_back_publishes_the_old_tables_again(home: Home, publish_run: Pu
     assert again.republished_snapshot_id == first.snapshot_id
     assert rows(home, "SELECT count(*) FROM citizens") == [(30,)]
     assert rows(home, "SELECT count(*), count(floor) FROM bed_stays") == [(5, 0)]
-    assert rows(home, "SELECT state FROM runs ORDER BY run_id") == [("published",), ("published",), ("republished",)]
+    assert rows(home, "SELECT state FROM runs ORDER BY finished_at") == [
+        ("published",),
+        ("published",),
+        ("republished",),
+    ]
     with lake.open_restricted(home) as connection:
         assert connection.execute("SELECT count(*) FROM restricted.civil.citizen_attributes").fetchall() == [(30,)]
 

@@ -204,6 +204,18 @@ def test_a_result_never_takes_the_place_of_its_table(tmp_path: Path) -> None:
     assert table.read_bytes() == before
 
 
+def test_a_place_that_cannot_take_the_result_is_told_before_linking(tmp_path: Path) -> None:
+    file = write_table([{"record_id": "1", "name": "Ada Byron"}], tmp_path / "people.parquet")
+    (tmp_path / "folder").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    for place in (tmp_path / "folder", tmp_path / "missing" / "linked.parquet", file / "linked.parquet", Path("/")):
+        with pytest.raises(TableUnusable, match="cannot be written"):
+            link_table(file, place)
+    with pytest.raises(TableUnusable, match="no such file"):
+        link_table(tmp_path / "nobody.parquet", tmp_path / "linked.parquet")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
