@@ -46,7 +46,8 @@ def create_pairs(connection: duckdb.DuckDBPyConnection, blocks: str = "blocks") 
     """Create table ``blocks`` and ``pairs`` (left_node < right_node, rules) and return how many pairs there are.
 
     A key too common by ``thresholds.BLOCK_LIMITS`` proposes nothing; two sound numbers are no pair, nor are a number
-    that nobody can tell whose it is and another one that was disowned: both may be their bearers' own.
+    that nobody can tell whose it is and another one that was disowned: both may be their bearers' own; nor one of void
+    records and another.
     """
     connection.execute(
         f"""
@@ -104,7 +105,8 @@ def settle_pairs(connection: duckdb.DuckDBPyConnection) -> int:
         """
         CREATE OR REPLACE TABLE pairs AS
         WITH standings AS MATERIALIZED (
-            SELECT node, number IS NOT NULL AS has_number, is_founder,
+            SELECT node, number, number IS NOT NULL AS has_number, is_founder,
+                   CASE WHEN number IS NULL THEN held_number END AS void_number,
                    -- Nobody can tell whose number a conflict's is; it may be its own.
                    CASE WHEN kind = 'conflict' THEN number END AS open_number,
                    CASE WHEN kind = 'residual' THEN own_number END AS disowned_number
@@ -114,6 +116,7 @@ def settle_pairs(connection: duckdb.DuckDBPyConnection) -> int:
         FROM proposed JOIN standings AS l ON l.node = left_node JOIN standings AS r ON r.node = right_node
         WHERE NOT (l.has_number AND r.has_number) AND (l.is_founder OR r.is_founder)
           AND NOT coalesce(l.open_number <> r.disowned_number OR l.disowned_number <> r.open_number, false)
+          AND NOT coalesce(l.void_number <> r.number OR l.number <> r.void_number, false)
         """
     )
     row = connection.execute("SELECT count(*) FROM pairs").fetchone()

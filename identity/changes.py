@@ -80,10 +80,17 @@ def derive_members(connection: duckdb.DuckDBPyConnection) -> None:
         UNION SELECT number FROM on_record WHERE number IS NOT NULL
         UNION SELECT number FROM seen
         WHERE household IN (SELECT household FROM changed_places) AND number IS NOT NULL;
+        -- Of two members of one file who bear one name, either tells the other's node.
+        CREATE OR REPLACE TEMP TABLE changed_members AS
+        SELECT file, name FROM before WHERE file IS NOT NULL
+        UNION SELECT file, name FROM mentions WHERE file IS NOT NULL;
         CREATE OR REPLACE TEMP TABLE again AS
         SELECT mention, record, household FROM seen
         WHERE number IN (SELECT number FROM touched_numbers) OR mention IN (SELECT mention FROM fresh)
-           OR mention IN (SELECT mention FROM on_record);
+           OR mention IN (SELECT mention FROM on_record)
+        UNION
+        SELECT mention, record, household FROM (FROM kept.mention WHERE file IN (SELECT file FROM changed_members))
+        SEMI JOIN changed_members USING (file, name) ANTI JOIN gone USING (mention);
         CREATE OR REPLACE TEMP TABLE wanted AS
         SELECT mention FROM again
         UNION SELECT mention FROM seen WHERE record IN (SELECT record FROM again)

@@ -18,6 +18,12 @@ REASONS = (
     "conflict:name", "conflict:decision",
 )  # fmt: skip
 
+# How a name that is not its owner's can agree with a number, the most alike first.
+LIKENESS = (
+    "id+same_sound", "id+unreadable_char", "id+one_char", "id+same_given", "id+surname_syllable", "id+polite_form",
+    "id+birth",
+)  # fmt: skip
+
 # Two full days that a keyboard or the lunar calendar explains: one digit, day and month swapped, two months.
 BIRTH_MACROS = f"""
 CREATE OR REPLACE MACRO is_near_day(a, b) AS
@@ -40,6 +46,7 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
     """
     connection.execute(BIRTH_MACROS)
     _find_weighed(connection)
+    _find_kin_claims(connection)
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE name_claims AS
@@ -52,7 +59,8 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
             WHERE name IS NOT NULL AND NOT is_withdrawn
             GROUP BY id_no, name, place
         )
-        SELECT id_no, name, any_value(sound) AS sound, count(*) AS places, bool_or(birth_agrees) AS birth_agrees,
+        SELECT id_no, name, any_value(sound) AS sound, (id_no, name) IN (FROM kin_claims) AS is_of_kin,
+               count(*) AS places, bool_or(birth_agrees) AS birth_agrees,
                count(*) + {thresholds.CLAIM_POINTS_BIRTH_AGREES} * count(*) FILTER (birth_agrees)
                + {thresholds.CLAIM_POINTS_BIRTH_DIFFERS} * count(*) FILTER (birth_differs)
                + {thresholds.CLAIM_POINTS_SEX_DIFFERS} * count(*) FILTER (sex_differs) AS points
@@ -67,7 +75,7 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT *, count(*) OVER (PARTITION BY id_no) AS name_count,
                    sum(places) OVER (PARTITION BY id_no) AS all_places
             FROM name_claims
-            QUALIFY row_number() OVER (PARTITION BY id_no ORDER BY points DESC, name) = 1
+            QUALIFY row_number() OVER (PARTITION BY id_no ORDER BY points DESC, is_of_kin, name) = 1
         ),
         rivals AS (
             -- A name that differs by a character is no rival when both state the number's very day of birth.
@@ -100,7 +108,7 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
                m.owner_name, m.owner_sound, m.trouble, s.sound,
                m.birth_day IS NOT NULL AND is_near_day(m.birth_day, m.number_birth) AS birth_agrees,
                coalesce(is_other_birth(m.birth_day, m.number_birth), false) AS birth_differs,
-               coalesce(m.sex <> m.number_sex, false) AS sex_differs
+               coalesce(coalesce(m.sex, sex_of_polite(m.name)) <> m.number_sex, false) AS sex_differs
         FROM (
             SELECT m.*, owner_name, owner_sound, trouble FROM weighed AS m LEFT JOIN number_owners AS o USING (id_no)
             WHERE m.name IS NULL OR o.owner_name IS NULL OR m.name <> o.owner_name OR o.trouble IS NOT NULL
@@ -153,6 +161,55 @@ def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT mention, id_no, 'id' AS reason FROM settled UNION ALL FROM number_judgements
         """
     )
+    _part_parties(connection)
+
+
+def _find_kin_claims(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``kin_claims`` (id_no, name): names under a number that somebody else beside its bearer has, with a number
+    of his own. Between two names that are stated as often, such a one is the relative's.
+    """
+    beside = " UNION ALL ".join(
+        f"""
+        SELECT b.id_no, o.name FROM bearers AS b JOIN mentions AS o ON o.{company} = b.{company}
+        WHERE o.mention <> b.mention AND o.name <> b.name AND o.id_no <> b.id_no"""
+        for company in ("record", "household")
+    )
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE kin_claims AS
+        WITH bearers AS MATERIALIZED (
+            SELECT id_no, name, mention, record, household FROM weighed
+            WHERE name IS NOT NULL AND NOT is_withdrawn AND id_no IN (
+                SELECT id_no FROM weighed GROUP BY id_no HAVING min(name) <> max(name))
+        )
+        SELECT DISTINCT id_no, name FROM ({beside}) SEMI JOIN bearers USING (id_no, name)
+        """
+    )
+
+
+def _part_parties(connection: duckdb.DuckDBPyConnection) -> None:
+    """Of several names that one record states under one number, leave it to the one most like its owner's.
+
+    Two parties of a record are two people: both cannot be its owner, misspelt. Of two that are equally like it nobody
+    can tell. Whoever bears the owner's very name has made the others disowned already.
+    """
+    ranks = " ".join(f"WHEN '{reason}' THEN {place}" for place, reason in enumerate(LIKENESS))
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE partners AS
+        WITH named AS MATERIALIZED (
+            SELECT mention, w.id_no, w.record, w.name, CASE l.reason {ranks} END AS likeness
+            FROM number_judgements AS l JOIN weighed AS w USING (mention) WHERE l.reason IN {LIKENESS}
+        )
+        SELECT m.mention, bool_or(o.likeness < m.likeness) AS is_another
+        FROM named AS m JOIN named AS o
+             ON o.record = m.record AND o.id_no = m.id_no AND o.name <> m.name AND o.likeness <= m.likeness
+        GROUP BY m.mention;
+        UPDATE number_judgements SET reason = CASE WHEN is_another THEN 'disowned:owner_on_record'
+                                                   ELSE 'conflict:two_owners' END
+        FROM partners WHERE number_judgements.mention = partners.mention
+        """
+    )
 
 
 def _find_weighed(connection: duckdb.DuckDBPyConnection) -> None:
@@ -182,30 +239,35 @@ def _find_weighed(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def disown_numbers_of_kin(connection: duckdb.DuckDBPyConnection) -> None:
-    """Turn a name conflict into a disowned number where the number's owner has kin of the mention's name."""
+    """Disown a number where its owner has kin of the mention's name, and the names conflict; or where they are alike,
+    and that relative has a number of his own: brothers' names often differ by a character.
+    """
+    beside = " UNION ALL ".join(
+        f"""
+        SELECT owned.id_no, other.name, other.id_no <> owned.id_no AS has_own
+        FROM owned JOIN mentions AS other ON other.{company} = owned.{company} AND other.mention <> owned.mention"""
+        for company in ("record", "household")
+    )
     connection.execute(
-        """
+        f"""
         CREATE OR REPLACE TABLE in_conflict AS
-        SELECT DISTINCT id_no FROM number_judgements WHERE reason IN ('conflict:name', 'conflict:name_and_birth');
+        SELECT mention, id_no, reason IN {LIKENESS} AS is_like FROM number_judgements
+        WHERE reason IN ('conflict:name', 'conflict:name_and_birth') OR reason IN {LIKENESS};
         CREATE OR REPLACE TABLE owner_companions AS
         WITH owned AS MATERIALIZED (
             SELECT w.id_no, w.mention, w.record, w.household
             FROM weighed AS w JOIN number_judgements AS l USING (mention)
-            WHERE NOT w.is_withdrawn AND starts_with(l.reason, 'id') AND w.id_no IN (SELECT id_no FROM in_conflict)
+            WHERE NOT w.is_withdrawn AND starts_with(l.reason, 'id')
+              AND w.id_no IN (SELECT id_no FROM in_conflict)
         )
-        SELECT DISTINCT owned.id_no, other.name
-        FROM owned JOIN mentions AS other ON other.record = owned.record AND other.mention <> owned.mention
-        UNION
-        SELECT DISTINCT owned.id_no, other.name
-        FROM owned JOIN mentions AS other ON other.household = owned.household AND other.mention <> owned.mention
+        SELECT id_no, name, coalesce(bool_or(has_own), false) AS has_own FROM ({beside}) GROUP BY ALL
         """
     )
     connection.execute(
         """
         UPDATE number_judgements SET reason = 'disowned:kin_of_owner'
-        FROM weighed, owner_companions AS beside
-        WHERE number_judgements.mention = weighed.mention
-          AND number_judgements.reason IN ('conflict:name', 'conflict:name_and_birth')
-          AND beside.id_no = number_judgements.id_no AND beside.name = weighed.name
+        FROM weighed, owner_companions AS beside, in_conflict AS asked
+        WHERE number_judgements.mention = weighed.mention AND asked.mention = weighed.mention
+          AND beside.id_no = number_judgements.id_no AND beside.name = weighed.name AND (beside.has_own OR NOT is_like)
         """
     )

@@ -21,6 +21,8 @@ Edge = tuple[float, int, int]
 Life = tuple[date | None, date | None]
 # The weight of an edge that a person decided.
 DECIDED = inf
+EQUALLY_LIKELY = "two partners are equally likely"
+TWO_NUMBERS = "two different sound identity numbers"
 FAR_APART = "birth dates far apart"
 ACT_AFTER_DEATH = "an act in person after the death"
 _UNTOLD: Life = (None, None)
@@ -107,12 +109,15 @@ def join_founders(edges: Iterable[Edge], constraints: Constraints) -> Partition:
     _join_decided(growing, constraints)
     ordered = sorted(((-weight, min(a, b), max(a, b)) for weight, a, b in edges))
     tied = _ties([(-minus, a, b) for minus, a, b in ordered], constraints)
+    torn = {node for pair in tied for node in pair if node not in constraints.numbers}
     for minus, a, b in ordered:
         weight = -minus
-        if (a, b) in tied:
-            result.review.append((weight, a, b, "two partners are equally likely"))
-            continue
         left, right = result.find(a), result.find(b)
+        # Nor does a third record break the tie, by having joined one of the two.
+        is_detour = left != right and (a in torn and right in growing.numbers or b in torn and left in growing.numbers)
+        if (a, b) in tied or is_detour:
+            result.review.append((weight, a, b, EQUALLY_LIKELY))
+            continue
         if left == right:
             continue
         reason = _why_apart(left, right, growing, constraints)
@@ -166,7 +171,7 @@ def attach_weak(edges: Iterable[Edge], partition: Partition, constraints: Constr
             continue
         best, root = allowed[0]
         if len(allowed) > 1 and best[0] - allowed[1][0][0] < thresholds.TIE_MARGIN:
-            partition.review += [(*edge, "two partners are equally likely") for edge, _ in allowed[:2]]
+            partition.review += [(*edge, EQUALLY_LIKELY) for edge, _ in allowed[:2]]
             continue
         partition.root[unit] = root
         partition.joined.setdefault(unit, best)
@@ -176,6 +181,9 @@ def attach_weak(edges: Iterable[Edge], partition: Partition, constraints: Constr
 
 def _why_not_attached(alike: list[int], inside: list[int], constraints: Constraints) -> str | None:
     """What keeps nodes without a citizen of their own from the cluster of nodes ``inside``, if anything."""
+    own, others = ({constraints.numbers[n] for n in nodes if n in constraints.numbers} for nodes in (alike, inside))
+    if own and others and not own & others:
+        return TWO_NUMBERS
     forbidden = {enemy: reason for node in alike for enemy, reason in constraints.apart.get(node, {}).items()}
     if reason := next((forbidden[node] for node in inside if node in forbidden), None):
         return reason
@@ -220,7 +228,7 @@ def _is_near(a: date, b: date) -> bool:
 def _why_apart(left: int, right: int, growing: _Growing, constraints: Constraints) -> str | None:
     a, b = growing.numbers.get(left), growing.numbers.get(right)
     if a is not None and b is not None and not a & b:
-        return "two different sound identity numbers"
+        return TWO_NUMBERS
     if are_far_apart(growing.births.get(left, ()), growing.births.get(right, ())):
         return FAR_APART
     if outlives(growing.lives.get(left, _UNTOLD), growing.lives.get(right, _UNTOLD)):

@@ -85,7 +85,7 @@ def find_sure_edges(connection: duckdb.DuckDBPyConnection, nodes: str) -> None:
           AND left_node NOT IN (SELECT node FROM lives) AND right_node NOT IN (SELECT node FROM lives);
         CREATE OR REPLACE TEMP TABLE sure_edges AS
         WITH told AS MATERIALIZED (
-            SELECT node, number, birth_days FROM {nodes}
+            SELECT node, held_number AS number, birth_days FROM {nodes}
             SEMI JOIN (SELECT unnest([left_node, right_node]) AS node FROM lone_edges) USING (node)
         )
         SELECT e.* FROM lone_edges AS e JOIN told AS l ON l.node = left_node JOIN told AS r ON r.node = right_node

@@ -71,7 +71,7 @@ def read_constraints(connection: duckdb.DuckDBPyConnection) -> Constraints:
     )
     numbers = dict(
         connection.execute(
-            "SELECT node, number FROM nodes WHERE number IS NOT NULL AND node IN (SELECT node FROM touched)"
+            "SELECT node, held_number FROM nodes WHERE held_number IS NOT NULL AND node IN (SELECT node FROM touched)"
         ).fetchall()
     )
     births = {

@@ -30,7 +30,17 @@ CREATE TABLE IF NOT EXISTS {l}.decision (
     author VARCHAR, reason VARCHAR, decided_at TIMESTAMPTZ, print_l VARCHAR, print_r VARCHAR, revokes VARCHAR);
 """
 # What of a mention a clerk's decision rests on.
-PRINT = (
+_NUMBERS = ("id_no", "damaged_id_no", "other_document_no", "certificate_id_no")
+# And of one that has neither a number nor a birth date, where it is found.
+_TELLING = ", ".join(f"{{m}}.{column}" for column in (*_NUMBERS, "birth_date::VARCHAR"))
+_PLACES = f"""CASE WHEN coalesce({_TELLING}) IS NULL
+    THEN concat_ws('|', coalesce(array_to_string({{m}}.phones, ' '), ''), {{m}}.address) END"""
+_SAID = ", ".join(f"coalesce({{m}}.{column}, '')" for column in ("name", *_NUMBERS))
+_PRINT = f"md5({{key}} || concat_ws('|', {_SAID}, coalesce({{m}}.birth_date::VARCHAR, ''), {_PLACES}))"
+# Before they began with this mark, prints were of these three only.
+_MARK = "2:"
+_KEY = "(SELECT fingerprint_key FROM decided.secret)"
+_PRINT_UNMARKED = (
     "md5({key} || concat_ws('|', coalesce({m}.name, ''), coalesce({m}.id_no, ''), "
     "coalesce({m}.birth_date::VARCHAR, '')))"
 )
@@ -74,7 +84,13 @@ def _ledger(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[str
 
 
 def _print(mention: str) -> str:
-    return PRINT.format(key="(SELECT fingerprint_key FROM decided.secret)", m=mention)
+    return f"'{_MARK}' || {_PRINT.format(key=_KEY, m=mention)}"
+
+
+def _is_other(mention: str, then: str) -> str:
+    """SQL: whether a mention says something else than when ``then`` was printed of it."""
+    unmarked = _PRINT_UNMARKED.format(key=_KEY, m=mention)
+    return f"CASE WHEN starts_with({then}, '{_MARK}') THEN {_print(mention)} ELSE {unmarked} END <> {then}"
 
 
 def record(
@@ -85,7 +101,7 @@ def record(
 ) -> list[str]:
     """Append decisions (verdict, mention key, mention key, author, reason) and return their ids, all or none.
 
-    ``mentions`` is the relation of the run that the clerk looked at (mention_key, name, id_no, birth_date).
+    ``mentions`` is the relation of the run that the clerk looked at.
     Raises ``DecisionRefused`` for an unknown verdict, an empty author or reason, the same mention twice, or a mention
     that the run does not hold; ``LedgerUnusable`` when a run holds the ledger.
     """
@@ -180,13 +196,14 @@ def load_decisions(connection: duckdb.DuckDBPyConnection, folder: Path, delivere
                                            greatest(mention_key_l, mention_key_r) ORDER BY sequence DESC) = 1
             ),
             named AS MATERIALIZED (
-                SELECT mention_key, name, id_no, birth_date FROM {delivered}
+                SELECT mention_key, name, {", ".join(_NUMBERS)}, birth_date, phones, address FROM {delivered}
                 WHERE mention_key IN (SELECT mention_key_l FROM standing UNION SELECT mention_key_r FROM standing)
             )
             SELECT s.sequence, s.decision_id, s.mention_key_l, s.mention_key_r, s.verdict,
                    {content_id("l.mention_key")} AS mention_l, {content_id("r.mention_key")} AS mention_r,
                    CASE WHEN l.mention_key IS NULL OR r.mention_key IS NULL THEN 'a record is gone'
-                        WHEN {_print("l")} <> s.print_l OR {_print("r")} <> s.print_r THEN 'a record has changed since'
+                        WHEN {_is_other("l", "s.print_l")} OR {_is_other("r", "s.print_r")}
+                        THEN 'a record has changed since'
                         -- Whoever has neither a name nor a number is in no node that could be joined to another.
                         WHEN s.verdict = '{LINK}' AND (coalesce(nullif(l.name, ''), l.id_no) IS NULL
                                                        OR coalesce(nullif(r.name, ''), r.id_no) IS NULL)
@@ -246,6 +263,19 @@ def create_decided_pairs(connection: duckdb.DuckDBPyConnection) -> None:
         WHERE l.node <> r.node
         """
     )
+    nowhere = connection.execute(
+        f"""
+        SELECT decision_id FROM decisions WHERE verdict = '{LINK}' AND NOT (
+            mention_l IN (SELECT mention FROM node_of) AND mention_r IN (SELECT mention FROM node_of))
+        """
+    ).fetchall()
+    if nowhere:
+        # A number without a name is somebody only where its owner is known.
+        connection.execute(
+            "UPDATE decision_reports SET trouble = 'a record names nobody'"
+            " WHERE trouble IS NULL AND decision_id IN (SELECT unnest(?))",
+            [[row[0] for row in nowhere]],
+        )
 
 
 def report_contradictions(connection: duckdb.DuckDBPyConnection, pairs: Sequence[tuple[int, int]]) -> None:

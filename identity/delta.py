@@ -26,7 +26,9 @@ _UNREAD = ("mention_count",)
 # What of a mention clustering and links read.
 _OF_MEMBERS = "node, node_kind AS kind, is_withdrawn, reason, claim, number, record, file, name, is_dated"
 # What of a node clustering reads.
-_CLUSTERED_COLUMNS = f"node, kind, {score.NUMBER} AS number, is_founder, birth_days, first_key"
+_CLUSTERED_COLUMNS = (
+    f"node, kind, {score.NUMBER} AS number, {score.HELD_NUMBER} AS held_number, is_founder, birth_days, first_key"
+)
 
 
 def derive_nodes(connection: duckdb.DuckDBPyConnection) -> None:

@@ -180,7 +180,8 @@ def _join(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
             FROM (SELECT *, true AS is_true FROM truth) AS truth
             FULL JOIN (
                 SELECT {", ".join(f"m.{column}" for column in KEY)}, l.citizen_id, true AS is_linked,
-                       CASE WHEN regexp_matches(l.reason, '^(id|conflict:)') THEN m.id_no END AS own_number
+                       CASE WHEN regexp_matches(l.reason, '^(id|conflict:)')
+                                 AND NOT starts_with(l.reason, 'conflict:placeholder') THEN m.id_no END AS own_number
                 FROM work.identity.mention_links AS l
                 JOIN work.intermediate.int_mentions__unioned AS m USING (mention_key)) AS run
             USING ({", ".join(KEY)})

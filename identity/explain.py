@@ -305,7 +305,7 @@ def _explain_pair(connection: duckdb.DuckDBPyConnection, keys: tuple[str, str], 
         reasons=(*(Reason(sentence(code)) for code in codes), *_link_reasons(connection, keys)),
         records=records,
         agreements=_agreements(connection, keys),
-        beside=_beside(connection, keys, reveal),
+        beside=_beside(connection, keys, reveal, is_pair=True),
         waterfalls=tuple(waterfalls[:STEPS_SHOWN]),
         waterfalls_left_out=max(0, len(waterfalls) - STEPS_SHOWN),
         decisions=_decisions(connection, keys, both=True),
@@ -412,10 +412,14 @@ def _why_together(
         row = connection.execute(
             "SELECT kind FROM node_of JOIN mentions USING (mention) WHERE mention_key = ?", [keys[0]]
         ).fetchone()
-        return ["one number" if row and row[0] == "anchor" else "identical"], []
+        return [_COLLAPSED.get(row[0], "identical") if row else "identical"], []
     if direct and direct[0].is_linkable and direct[0].total >= direct[0].needed:
         return ["scored"], direct
     return ["through others"], _path(connection, firsts, citizen)
+
+
+# Why two mentions are in one node, by its kind; those of other kinds say the very same.
+_COLLAPSED = {"anchor": "one number", "document": "one document", "conflict": "one number in conflict"}
 
 
 def _path(
@@ -459,7 +463,7 @@ def _why_not(
 ) -> list[str]:
     """Codes of everything that keeps two mentions apart, the strongest first."""
     nodes = connection.execute(
-        "SELECT f.node, n.number, f.is_founder FROM first_of AS f JOIN nodes AS n USING (node)"
+        "SELECT f.node, n.held_number, f.is_founder FROM first_of AS f JOIN nodes AS n USING (node)"
         " WHERE f.mention_key IN (?, ?) ORDER BY f.mention_key = ? DESC",
         [*keys, keys[0]],
     ).fetchall()
@@ -565,14 +569,16 @@ def _agreements(connection: duckdb.DuckDBPyConnection, keys: tuple[str, str]) ->
     return tuple((field, word) for field, one, other in sides if (word := agreement(one, other)) != "none")
 
 
-def _beside(connection: duckdb.DuckDBPyConnection, keys: Sequence[str], reveal: bool) -> tuple[Beside, ...]:
+def _beside(
+    connection: duckdb.DuckDBPyConnection, keys: Sequence[str], reveal: bool, *, is_pair: bool = False
+) -> tuple[Beside, ...]:
     """Citizens who stand on the records, or in the households, of the nodes of ``keys``; who stands beside both first.
 
-    For a pair the sides are told apart; a citizen has one side only.
+    Of a pair the sides are told apart; a citizen has one side only.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE sides AS SELECT unnest($1) AS mention_key, unnest($2) AS side",
-        [list(keys), ["left", "right"] if len(keys) == 2 else ["left"] * len(keys)],
+        [list(keys), ["left", "right"] if is_pair else ["left"] * len(keys)],
     )
     rows = connection.execute(
         f"""
@@ -605,15 +611,24 @@ def _beside(connection: duckdb.DuckDBPyConnection, keys: Sequence[str], reveal: 
 def _decisions(
     connection: duckdb.DuckDBPyConnection, keys: Sequence[str], *, both: bool = False
 ) -> tuple[tuple[str, str, str | None], ...]:
-    """Decisions about one of the mentions; ``both``: about two of them, or of those that say the very same."""
+    """Decisions about one of the mentions; ``both``: about the two of them, or of each one that says the very same.
+
+    Where both say the very same, nothing but a decision about these two is about both.
+    """
     rows = connection.execute(
         f"""
-        WITH near AS (
-            SELECT $1 AS keys, list(DISTINCT b.mention_key) AS same
-            FROM first_of AS a JOIN first_of AS b ON b.node = a.node WHERE list_contains($1, a.mention_key))
-        SELECT decision_id, verdict, trouble FROM work.identity.decision_reports, near
-        WHERE (list_contains(keys, mention_key_l) OR list_contains(same, mention_key_l)) {"AND" if both else "OR"}
-              (list_contains(keys, mention_key_r) OR list_contains(same, mention_key_r))
+        WITH alike AS (
+            SELECT a.mention_key AS asked, a.node, list(b.mention_key) AS same
+            FROM first_of AS a JOIN first_of AS b USING (node) WHERE list_contains($1, a.mention_key) GROUP BY ALL
+        ),
+        sides AS (
+            SELECT key, CASE WHEN count(*) OVER (PARTITION BY node) = 1 THEN same END AS same
+            FROM (SELECT unnest($1) AS key) LEFT JOIN alike ON asked = key
+        ),
+        ends AS (SELECT key, unnest(list_append(coalesce(same, []), key)) AS mention_key FROM sides)
+        SELECT DISTINCT decision_id, verdict, trouble FROM work.identity.decision_reports AS d
+        JOIN ends AS e ON e.mention_key IN (d.mention_key_l, d.mention_key_r)
+        {"JOIN ends AS o ON o.mention_key IN (d.mention_key_l, d.mention_key_r) AND o.key <> e.key" if both else ""}
         ORDER BY decision_id
         """,
         [list(keys)],

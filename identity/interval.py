@@ -21,16 +21,21 @@ class Interval:
 
 @dataclass(frozen=True)
 class Stratum:
-    """A stratum of ``size`` units, of which ``labelled`` were judged and ``positive`` found to be so."""
+    """A stratum of ``size`` units, of which ``labelled`` were judged and ``positive`` found to be so.
+
+    ``is_redrawn``: a unit could be drawn several times, and then counts as often.
+    """
 
     name: str
     size: int
     labelled: int
     positive: int
+    is_redrawn: bool = False
 
 
 def wilson(stratum: Stratum) -> Interval:
-    """The score interval of one share (Wilson 1927), its width narrowed by the finite population correction.
+    """The score interval of one share (Wilson 1927), its width narrowed by the finite population correction where every
+    unit was drawn once: what is drawn again tells nothing of the rest.
 
     A stratum that nobody has judged can have any share: 0.5 within 0 and 1; one judged whole has no doubt left.
     """
@@ -41,8 +46,10 @@ def wilson(stratum: Stratum) -> Interval:
     spread = 1 + Z * Z / n
     middle = (share + Z * Z / (2 * n)) / spread
     half = Z / spread * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
-    left = math.sqrt((stratum.size - n) / (stratum.size - 1)) if stratum.size > 1 else 0.0
     low, high = max(0.0, middle - half), min(1.0, middle + half)
+    if stratum.is_redrawn:
+        return Interval(share, low, high)
+    left = math.sqrt((stratum.size - n) / (stratum.size - 1)) if stratum.size > 1 else 0.0
     return Interval(share, share - (share - low) * left, share + (high - share) * left)
 
 

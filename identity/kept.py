@@ -232,5 +232,10 @@ _SMALL_TABLES = """
     SELECT mention_key_l, mention_key_r, match_weight, reason FROM kept.review ORDER BY match_weight DESC, 1, 2;
     CREATE OR REPLACE TABLE work.identity.decision_reports AS
     SELECT decision_id, mention_key_l, mention_key_r, verdict, trouble FROM decision_reports ORDER BY sequence;
+    -- Of nodes in no citizen, how many mentions are behind the one that names them.
+    CREATE OR REPLACE TABLE work.identity.unresolved_nodes AS
+    SELECT first_key AS mention_key, mention_count AS mentions
+    FROM kept.node SEMI JOIN (SELECT node FROM kept.node_cluster WHERE cluster IS NULL) USING (node)
+    WHERE mention_count > 1;
     CREATE OR REPLACE TABLE work.identity.mark AS SELECT '{token}' AS token
 """

@@ -54,7 +54,7 @@ def link_rows(subjects: str = SUBJECTS) -> str:
                 ELSE 'probabilistic'
             END::{enum(METHODS)} AS link_method,
             CASE
-                WHEN d.mention IS NOT NULL THEN {thresholds.DECISION_WEIGHT}
+                WHEN d.mention IS NOT NULL AND c.cluster IS NOT NULL THEN {thresholds.DECISION_WEIGHT}
                 WHEN m.kind = 'anchor' THEN CASE m.reason {weights} END
                 -- Whoever founds a cluster that others join has no weight of its own: what was found identical speaks.
                 WHEN c.cluster IS NOT NULL AND c.is_shared THEN

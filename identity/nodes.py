@@ -39,8 +39,9 @@ _SEX_OF_MANY = """CASE WHEN any_value(kind) = 'anchor' THEN min(number_sex)
     WHEN bool_and(sex = 'male') FILTER (sex IN ('male', 'female')) THEN 'male'
     WHEN bool_and(sex = 'female') FILTER (sex IN ('male', 'female')) THEN 'female' END"""
 
-# What makes two mentions that no sound number holds together one node.
-_KEY_OF_KIND = """CASE kind
+# What makes two mentions that no sound number holds together one node. Who died is never one with who did something:
+# the clustering asks whether the act came after the death.
+_KEY_OF_KIND = """CASE WHEN role = 'deceased' THEN 'x|' ELSE '' END || CASE kind
                 WHEN 'conflict' THEN 'conflict|' || id_no || '|' || sound
                 WHEN 'document' THEN 'document|' || other_document_no || '|' || sound
                 ELSE concat_ws('|', kind, name, 'n', damaged_id_no, 'c', certificate_id_no, 'd', other_document_no,
@@ -113,8 +114,12 @@ def create_node_members(connection: duckdb.DuckDBPyConnection) -> None:
         WHERE m.name IS NOT NULL AND (m.id_no IS NULL OR l.reason IS NOT NULL);
         CREATE OR REPLACE TABLE unsettled_members AS
         WITH named_twice AS (
-            SELECT record, name_number FROM mentions
+            SELECT record AS company, name_number FROM mentions
             WHERE name_number IS NOT NULL AND record IN (SELECT record FROM unowned)
+            GROUP BY ALL HAVING count(*) > 1
+            UNION
+            SELECT file, name_number FROM mentions
+            WHERE name_number IS NOT NULL AND file IN (SELECT file FROM unowned)
             GROUP BY ALL HAVING count(*) > 1
         )
         SELECT mention, m.is_withdrawn, 'anchor' AS kind, l.reason, m.anchor AS node
@@ -122,8 +127,9 @@ def create_node_members(connection: duckdb.DuckDBPyConnection) -> None:
         WHERE NOT ({_NOT_OWNED})
         UNION ALL
         SELECT mention, is_withdrawn, kind, reason, {content_id(_KEY_OF_KIND)} FROM (
-            SELECT u.*, t.record IS NOT NULL AS is_named_twice FROM unowned AS u LEFT JOIN named_twice AS t
-                   ON t.record = u.record AND t.name_number = u.name_number
+            SELECT *, (record, name_number) IN (FROM named_twice)
+                      OR coalesce((file, name_number) IN (FROM named_twice), false) AS is_named_twice
+            FROM unowned
         );
         DROP TABLE unowned
         """

@@ -60,6 +60,14 @@ def open_review(work_file: Path, ledger_folder: Path) -> Iterator[duckdb.DuckDBP
             f"CREATE TABLE mentions AS SELECT mention_key, row_number() OVER () AS mention FROM {MENTIONS}"
         )
         load_decisions(connection, ledger_folder, MENTIONS)
+        # What only linking finds out: that another decision forbids this one, or that a record is nobody's.
+        connection.execute(
+            """
+            UPDATE decision_reports SET trouble = found.trouble
+            FROM (SELECT decision_id, trouble FROM work.identity.decision_reports WHERE trouble IS NOT NULL) AS found
+            WHERE decision_reports.decision_id = found.decision_id AND decision_reports.trouble IS NULL
+            """
+        )
         _create_queue(connection)
         yield connection
 

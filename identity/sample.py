@@ -91,7 +91,8 @@ def draw_sample(
     with connect() as connection:
         connection.execute(f"ATTACH '{str(work_file).replace(chr(39), chr(39) * 2)}' AS work (READ_ONLY)")
         strata = _create_strata(connection)
-        shares = _allocate(strata, _different_pairs(connection, strata), size)
+        different = _different_pairs(connection, strata)
+        shares = _allocate(strata, different, size)
         drawn = [
             (side, name, *pair)
             for (side, name), count in shares.items()
@@ -103,7 +104,15 @@ def draw_sample(
     plan = {
         "sample_id": sample_id,
         "run_id": run_id,
-        "strata": [{"side": side, "name": name, "size": total} for (side, name), total in strata.items()],
+        "strata": [
+            {
+                "side": side,
+                "name": name,
+                "size": total,
+                "is_redrawn": side == NEAR and shares[side, name] < different[side, name],
+            }
+            for (side, name), total in strata.items()
+        ],
         "pairs": {
             key: {"side": row[0], "stratum": row[1], "mentions": row[2:4], "times": row[4]}
             for key, row in pairs.items()
@@ -167,7 +176,10 @@ def _create_strata(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str
             QUALIFY row_number() OVER (PARTITION BY least(home_l, home_r), greatest(home_l, home_r)
                                        ORDER BY match_weight DESC, mention_key_l, mention_key_r) = 1
         ),
-        sizes AS (SELECT citizen_id AS home, count(*) AS mentions FROM placed GROUP BY ALL)
+        sizes AS (
+            SELECT citizen_id AS home, count(*) AS mentions FROM placed GROUP BY ALL
+            UNION ALL SELECT mention_key, mentions FROM work.identity.unresolved_nodes
+        )
         SELECT {_bands(thresholds.SAMPLE_NEAR_BANDS, "n", "not linked,")} AS stratum,
                mention_key_l, mention_key_r, coalesce(l.mentions, 1) * coalesce(r.mentions, 1) AS pairs
         FROM best LEFT JOIN sizes AS l ON l.home = best.home LEFT JOIN sizes AS r ON r.home = best.other
@@ -363,7 +375,10 @@ def _count(plan: dict[str, Any], judged: dict[str, str], side: str) -> tuple[Str
                 if key in judged and (pair["side"], pair["stratum"]) == (side, stratum["name"])
             ]
             links = sum(times for label, times in mine if label == LINK)
-            found.append(Stratum(stratum["name"], stratum["size"], sum(times for _, times in mine), links))
+            # A plan of an older version does not say how it was drawn: the wider limits hold for either way.
+            is_redrawn = stratum.get("is_redrawn", side == NEAR)
+            judgements = sum(times for _, times in mine)
+            found.append(Stratum(stratum["name"], stratum["size"], judgements, links, is_redrawn))
     return tuple(found)
 
 

@@ -27,6 +27,8 @@ PAIRED = "(SELECT unnest([left_node, right_node]) AS node FROM pairs)"
 COMPARED = f"(SELECT * FROM nodes SEMI JOIN {PAIRED} USING (node))"
 # Of a node's row: its number, if that is its own or nobody can tell.
 NUMBER = "CASE WHEN kind IN ('anchor', 'conflict') THEN own_number END"
+# The number that keeps it from others: also one that void records state, which founds nobody.
+HELD_NUMBER = "CASE WHEN kind IN ('anchor', 'conflict', 'withdrawn') THEN own_number END"
 _DERIVED = """
     CASE WHEN kind = 'anchor' THEN own_number WHEN kind = 'residual' THEN damaged[1] END AS first_number,
     CASE WHEN kind = 'anchor' THEN [number] WHEN kind = 'residual' THEN damaged ELSE [] END AS numbers,
@@ -83,7 +85,7 @@ def node_rows() -> str:
 
 def comparable_nodes(rows: str) -> str:
     """SQL: every node of relation ``rows``, with all that follows from its row."""
-    return f"SELECT *, {NUMBER} AS number, {rare_lists()}, {_DERIVED} FROM {rows}"
+    return f"SELECT *, {NUMBER} AS number, {HELD_NUMBER} AS held_number, {rare_lists()}, {_DERIVED} FROM {rows}"
 
 
 def rare_lists() -> str:

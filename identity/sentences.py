@@ -90,8 +90,8 @@ _LINKS: dict[str, tuple[str, str]] = {
         "姓名与号码持有人不符。",
     ),
     "conflict:decision": (
-        "A person decided that it is not the owner of the number it carries.",
-        "经人工判定，它不是所填号码的持有人。",
+        "A person decided that it and another record with its number are two; the number stays with the other.",
+        "经人工判定，它与另一条同号码记录不是同一人；号码归另一条。",
     ),
     "evidence of name and circumstances": (
         "Name and circumstances weigh enough together; the waterfall shows how.",
@@ -174,8 +174,8 @@ _APART: dict[str, tuple[str, str]] = {
         "有关的人工判定被重新打开，或晚于上次运行。",
     ),
     "never a candidate": (
-        "They were never a candidate pair: no blocking rule proposes it.",
-        "从未成为候选对：没有分块规则提出它。",
+        "They were never a candidate pair: they share nothing by which pairs are proposed, or only what many share.",
+        "从未成为候选对：没有可据以提出候选的共同信息，或共同信息太常见。",
     ),
     "key too common": (
         "They were never a candidate pair: what they share is shared by too many others to propose pairs.",
@@ -196,6 +196,14 @@ _TOGETHER: dict[str, tuple[str, str]] = {
     "identical": (
         "Both say the very same (name, numbers, birth date, household or account), so they collapse into one.",
         "两者内容完全相同（姓名、号码、出生日期、家庭或账号），合为一条。",
+    ),
+    "one document": (
+        "Both carry the same identity document of another kind, under names that sound alike.",
+        "两者持有同一其他身份证件，姓名读音相同。",
+    ),
+    "one number in conflict": (
+        "Both carry the same identity number, whose owner cannot be told, under names that sound alike.",
+        "两者填写同一号码（无法确定归谁），姓名读音相同。",
     ),
     "scored": ("They were compared, and the evidence suffices.", "经比较，证据充分。"),
     "through others": (

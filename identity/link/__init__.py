@@ -118,6 +118,11 @@ def _choose(
         script = standardise.guess_script(connection, table, _names(table, wishes))
     configuration = configure(script, wishes)
     found, ignored = standardise.match_columns(table, configuration)
+    if configuration.unique_within_source and "source" not in found:
+        raise ConfigurationUnusable(
+            f"{table.file.name}: unique_within_source says that a source names nobody twice, and there is no column"
+            " source; say which column it is under columns, or leave unique_within_source out."
+        )
     return configuration, found, ignored
 
 

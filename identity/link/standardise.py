@@ -240,13 +240,14 @@ def _create_records(connection: duckdb.DuckDBPyConnection, configuration: Config
         _create_han_records(connection)
     else:
         _create_latin_records(connection)
-    # A number under many names is nobody's, whoever checks it.
+    # A number under many names is nobody's, whoever checks it; nor is the birth date that was read from it.
+    unread = ", birth = typed_birth, birth_year = typed_birth_year" if configuration.script == "han" else ""
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE common_numbers AS
         SELECT id_no FROM records WHERE id_no IS NOT NULL GROUP BY id_no
         HAVING count(DISTINCT coalesce(sound, full_name)) >= {configuration.thresholds.placeholder_names};
-        UPDATE records SET id_no = NULL, number = NULL WHERE id_no IN (SELECT id_no FROM common_numbers)
+        UPDATE records SET id_no = NULL, number = NULL{unread} WHERE id_no IN (SELECT id_no FROM common_numbers)
         """
     )
     if configuration.script == "han":

@@ -4,48 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
 
 import pytest
-from invented_mentions import Book, Person, read_links, sound_number
-from same_as_anew import resolve_both_ways
+from desk import Desk
+from invented_mentions import Book, Person, sound_number
 
 from identity.alone import alone
 from identity.citizen_id import LedgerUnusable
-from identity.decisions import record, revoke
 from identity.resolve import resolve
-from warehouse.duck import connect
-from warehouse.home import Home
 
 X = Person("x", "邓世荣", dt.date(1950, 9, 9), 301, "13900000001", "青羊区金河路1号2栋3单元401号")
 Z = Person("z", "邓世荣", dt.date(1971, 2, 2), 155, "13900000002")
 Y = Person("y", "欧阳青", dt.date(1971, 2, 2), 155)
 NAMESAKES = [Person(f"n{n}", "邓世荣", dt.date(1930 + n, 5, 5), 201 + 2 * n) for n in range(3)]
-
-
-class Desk:
-    def __init__(self, folder: Path) -> None:
-        self.home, self.work_file, self.runs = Home(folder / "home"), folder / "work.duckdb", 0
-
-    def run(self, book: Book) -> dict[str, dict[str, Any]]:
-        book.write(self.work_file)
-        self.runs += 1
-        resolve_both_ways(self.work_file, self.home, f"run-{self.runs}")
-        return {key.split("/")[-2]: link for key, link in read_links(self.work_file).items()}
-
-    def decide(self, verdict: str, left: str, right: str) -> str:
-        with connect() as connection:
-            connection.execute(f"ATTACH '{self.work_file}' AS work (READ_ONLY)")
-            taken = [(verdict, f"silo/{left}", f"silo/{right}", "clerk", "seen")]
-            return record(connection, self.home.identity, "work.intermediate.int_mentions__unioned", taken)[0]
-
-    def revoke(self, decision: str) -> None:
-        with connect() as connection:
-            revoke(connection, self.home.identity, decision, "clerk", "wrong")
-
-    def ask(self, query: str) -> list[Any]:
-        with connect(self.work_file, read_only=True) as connection:
-            return connection.execute(query).fetchall()
 
 
 @pytest.fixture

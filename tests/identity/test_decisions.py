@@ -14,6 +14,7 @@ from invented_mentions import Book, Person, read_links
 from identity.cluster import Constraints, join_founders
 from identity.decisions import DecisionRefused, history, record, revoke
 from identity.resolve import ResolveResult, resolve
+from identity.review import open_review, queue
 from warehouse.duck import connect
 from warehouse.home import Home
 
@@ -137,6 +138,13 @@ def test_a_link_that_another_decision_forbids_is_reported_and_not_made(desk: Des
     assert len(set(ids(links, "registration/00/woman", "registration/20/woman"))) == 2
     troubles = sorted(str(trouble) for _, trouble in desk.reports())
     assert troubles == ["None", "None", "another decision keeps two of them apart"]
+    with open_review(desk.work_file, desk.home.identity) as connection:
+        waiting = queue(connection)
+    assert {waiting[0].mention_key_l, waiting[0].mention_key_r} in (
+        {"silo/registration/00/woman", "silo/registration/10/woman"},
+        {"silo/registration/10/woman", "silo/registration/20/woman"},
+    )
+    assert waiting[0].reopened == "another decision keeps two of them apart"
 
 
 def test_the_later_decision_on_a_pair_counts_and_the_ledger_keeps_both(desk: Desk) -> None:

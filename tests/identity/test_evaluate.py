@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from invented_mentions import Book, invent_town
+from invented_mentions import Book, Person, invent_town, sound_number
 
 from identity.evaluate import ALL_MENTIONS, WITH_CITIZEN, GroupScore, TruthUnusable, evaluate, score_groups
 from identity.resolve import resolve
@@ -108,6 +109,21 @@ def test_a_run_is_scored_against_a_truth_by_silo_and_role(town: tuple[Book, Path
     names = {(each.grouping, each.group) for each in found.scores[WITH_CITIZEN]}
     assert ("silo", "silo") in names and ("role", "member") in names
     assert not any(grouping == "damage" for grouping, _ in names)
+
+
+def test_a_placeholder_is_no_second_number(tmp_path: Path) -> None:
+    man, book = Person("a", "冉冬生", dt.date(1950, 4, 4), 501, "13900000001"), Book()
+    placeholder = sound_number(dt.date(1966, 6, 6), 66)
+    for n in range(2):
+        book.say(man, f"a{n}", "man", id_no=man.number, sex="male", birth_date=man.born, phones=[man.phone])
+    for n, name in enumerate(("万里", "冉冉", "汪洋", "甘甜")):
+        book.say(Person(f"s{n}", name, man.born, 9), f"x{n}", "payee", table="payment", id_no=placeholder)
+    book.say(man, "x9", "payee", table="payment", id_no=placeholder, phones=[man.phone], birth_date=man.born)
+    work_file = book.write(tmp_path / "work.duckdb")
+    resolve(work_file, Home(tmp_path / "home"), "run-1")
+    pq.write_table(truth_of(book), tmp_path / "truth.parquet")
+    found = evaluate(work_file, tmp_path / "truth.parquet")
+    assert (found.two_numbers, found.overall(WITH_CITIZEN).pairwise.recall) == (0, 1.0)
 
 
 def test_a_csv_says_the_same_as_parquet(town: tuple[Book, Path], tmp_path: Path) -> None:

@@ -172,6 +172,26 @@ def test_decisions_of_people_are_told(work_file: Path, tmp_path: Path) -> None:
     assert "a person decided that they are two" in codes(apart)
 
 
+def test_a_decision_about_two_records_is_not_told_of_a_third(tmp_path: Path) -> None:
+    file, home = write_cases().write(tmp_path / "work.duckdb"), Home(tmp_path / "home")
+    same = ("silo/elder/e1/elder", "silo/elder/e2/elder")
+    with connect() as connection:
+        connection.execute(f"ATTACH '{file}' AS work (READ_ONLY)")
+        decisions.record(connection, home.identity, MENTIONS, [("link", *same, "clerk", "seen")])
+    resolve.resolve(file, home, "run-1")
+    assert codes(explain(file, ",".join(same))) == ["decision of a person"]
+    third = explain(file, f"{same[0]},{ACT}/woman")
+    assert (third.verdict, third.decisions) == (ONE, ())
+    assert "decision of a person" not in codes(third)
+
+
+def test_who_stands_beside_a_citizen_of_two_mentions_has_no_sides(work_file: Path) -> None:
+    husband = explain(work_file, explain(work_file, f"{ACT}/man").citizens[0])
+    assert {each.beside for each in husband.beside} == {"left"}
+    pair = explain(work_file, f"{ACT}/man,{DEATH}/deceased")
+    assert {each.beside for each in pair.beside} >= {"right"}
+
+
 def test_values_are_masked_unless_they_are_asked_for(work_file: Path) -> None:
     asked = f"{ACT}/woman,{ELDER}/elder"
     secrets = (WIDOW.name, WIDOW.number, WIDOW.phone, WIDOW.address, WIDOW.born.isoformat(), HUSBAND.name, SON.name)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import itertools
 import random
 import stat
+from collections import Counter
 from pathlib import Path
 
 import openpyxl
 import pytest
-from invented_mentions import Book, invent_town, partition
+from invented_mentions import Book, Person, invent_town, partition
 
 from identity import interval
 from identity.interval import Interval, Stratum
@@ -56,6 +58,32 @@ def test_intervals_of_stratified_shares_cover_the_truth_nineteen_times_in_twenty
         hits[1] += part.low <= recall <= part.high
     # Three standard errors of a share of 0.95 over 400 draws; too wide an interval would be of no use either.
     assert all(hit / 400 >= 0.917 for hit in hits), hits
+
+
+@pytest.mark.parametrize("asked", [25, 55, 80])
+def test_what_is_drawn_again_narrows_no_interval(asked: int) -> None:
+    draw, hits = random.Random(asked), 0
+    for _ in range(400):
+        times = Counter[int]()
+        while len(times) < asked:
+            times[draw.randrange(100)] += 1
+        positive = sum(often for unit, often in times.items() if unit % 4 == 0)
+        found = interval.wilson(Stratum("", 100, times.total(), positive, is_redrawn=True))
+        hits += found.low <= 0.25 <= found.high
+    assert hits / 400 >= 0.917
+
+
+def test_a_pair_of_clusters_counts_every_mention_behind_a_node_that_is_nobodys(tmp_path: Path) -> None:
+    woman, book = Person("p", "苏文娟", dt.date(1956, 3, 9), 224), Book()
+    said = {"sex": "female", "address": "青羊区宁夏街9号"}
+    for n in range(4):
+        book.say(woman, f"a{n}", "woman", id_no=woman.number, birth_date=woman.born, **said)
+    for n in range(10):
+        book.say(woman, f"c{n}", "contact", table="elder", phones=["13900000099"], **said | {"address": "宁夏街8号"})
+    work_file, home = book.write(tmp_path / "work.duckdb"), Home(tmp_path / "home")
+    resolve(work_file, home, "run-1")
+    strata = draw_sample(work_file, home, "run-1", 2, tmp_path / "sample.csv", seed=1)
+    assert [pairs for name, (pairs, _) in strata.items() if name.startswith("near")] == [40]
 
 
 @pytest.mark.parametrize(("stronger", "own"), [(0, 2), (0, 5), (3, 1), (4, 6)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import Any
 
 from rongtong.meanings import read_meanings
 from warehouse import lake
@@ -11,9 +11,9 @@ from warehouse.home import Home
 from warehouse.rooms import PUBLISHED, RESTRICTED
 
 
-def test_a_run_publishes_the_meaning_of_every_table_and_column(home: Path) -> None:
+def test_a_run_publishes_the_meaning_of_every_table_and_column(published: Any) -> None:
     for name, opened in ((PUBLISHED, lake.open_published), (RESTRICTED, lake.open_restricted)):
-        with opened(Home(home)) as connection:
+        with opened(Home(published.home)) as connection:
             told = connection.execute(
                 "SELECT table_name, comment FROM duckdb_tables() WHERE database_name = ?"
                 " UNION ALL"

@@ -204,6 +204,28 @@ def test_a_result_never_takes_the_place_of_its_table(tmp_path: Path) -> None:
     assert table.read_bytes() == before
 
 
+def test_namesakes_under_one_placeholder_are_not_one_person(tmp_path: Path) -> None:
+    rows, _ = han_people(60, 3)
+    nothing = dict.fromkeys(("birth_date", "sex", "phone", "address"))
+    for n, name in enumerate(["万里", "冉冉", "汪洋", "甘甜", *["王伟"] * 6]):
+        rows.append(
+            {"record_id": f"x/{n}", "source": f"s{n}", "name": name, "id_no": sound_number(dt.date(1966, 6, 6), 66)}
+            | nothing
+        )
+    link_table(write_table(rows, tmp_path / "people.parquet"), tmp_path / "linked.parquet")
+    linked = pq.read_table(tmp_path / "linked.parquet").to_pylist()
+    namesakes = [row["cluster_id"] for row in linked if row["record_id"] in {f"x/{n}" for n in range(4, 10)}]
+    assert len(set(namesakes)) == 6
+
+
+def test_unique_within_source_needs_a_source(tmp_path: Path) -> None:
+    rows = [{"record_id": str(n), "name": "Ada Byron"} for n in range(3)]
+    settings = tmp_path / "settings.yml"
+    settings.write_text("unique_within_source: true\n")
+    with pytest.raises(ConfigurationUnusable, match="no column source"):
+        link_table(write_table(rows, tmp_path / "people.parquet"), tmp_path / "linked.parquet", settings)
+
+
 def test_a_place_that_cannot_take_the_result_is_told_before_linking(tmp_path: Path) -> None:
     file = write_table([{"record_id": "1", "name": "Ada Byron"}], tmp_path / "people.parquet")
     (tmp_path / "folder").mkdir()

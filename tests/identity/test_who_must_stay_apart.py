@@ -1,0 +1,171 @@
+"""What must not make a living person dead, or two people one, however alike they are written."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from desk import Desk
+from invented_mentions import Book, Person, sound_number
+
+from warehouse.duck import connect
+
+ELDER = Person("elder", "王建国", dt.date(1970, 4, 4), 501)
+YOUNGER = Person("younger", "王建军", dt.date(1972, 5, 5), 503)
+ONE = Person("one", "冉冬生", dt.date(1950, 4, 4), 501, "13900000001")
+OTHER = Person("other", "冉冬生", dt.date(1950, 4, 4), 503, "13900000002")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def in_one_household(book: Book, *people: Person) -> None:
+    for month in (1, 2, 3):
+        for person in people:
+            book.say(
+                person, f"{month}/{person.key}", "member", table="member", household_key="510104/1",
+                said_on=dt.date(2025, month, 1), id_no=person.number,
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize("registrations", [0, 2])
+def test_a_brothers_death_under_ones_number_is_not_ones_own(desk: Desk, registrations: int) -> None:
+    book = Book()
+    in_one_household(book, ELDER, YOUNGER)
+    for n in range(registrations):
+        for person in (ELDER, YOUNGER):
+            book.say(person, f"{person.key}{n}", "man", id_no=person.number, sex="male", birth_date=person.born)
+    desk.run(book)
+    book.say(YOUNGER, "death", "deceased", table="cremations", id_no=ELDER.number, sex="male")
+    links = desk.run(book)
+    assert links["elder"]["reason"] == "id"
+    assert links["death"]["citizen_id"] != links["elder"]["citizen_id"]
+    assert not links["death"]["is_certain"]
+
+
+def test_a_slip_in_ones_own_name_is_still_ones_own(desk: Desk) -> None:
+    book = Book()
+    in_one_household(book, ELDER)
+    book.say(YOUNGER, "death", "deceased", table="cremations", id_no=ELDER.number, sex="male")
+    links = desk.run(book)
+    assert links["death"]["citizen_id"] == links["elder"]["citizen_id"]
+
+
+def test_of_two_parties_of_a_record_only_one_bears_its_number(desk: Desk) -> None:
+    book = Book()
+    for n in range(3):
+        book.say(ELDER, f"a{n}", "man", id_no=ELDER.number, sex="male", birth_date=ELDER.born)
+    book.say(YOUNGER, "x", "deceased", table="cremations", id_no=ELDER.number)
+    book.say(None, "x", "handler", table="cremations", name="王建囯", id_no=ELDER.number)
+    desk.run(book)
+    told = dict(desk.ask("SELECT split_part(mention_key, '/', 4), reason FROM identity.mention_links"))
+    assert told["handler"] == "id+same_sound"
+    assert told["deceased"] == "too little to tell who this is"
+
+
+def test_a_polite_form_of_the_other_sex_is_not_the_numbers_owner(desk: Desk) -> None:
+    woman = Person("a", "王芳", dt.date(1970, 4, 4), 502)
+    book = Book()
+    for n in range(3):
+        book.say(woman, f"a{n}", "woman", id_no=woman.number, sex="female", birth_date=woman.born)
+    for key, said in (("c", "王先生"), ("d", "王女士")):
+        book.say(None, key, "deceased", table="cremations", name=said, id_no=woman.number)
+    links = desk.run(book)
+    assert links["c"]["citizen_id"] != links["a0"]["citizen_id"] == links["d"]["citizen_id"]
+
+
+def test_who_died_and_who_married_later_do_not_collapse(desk: Desk) -> None:
+    said = {"birth_date": ONE.born, "sex": "male", "address": "青羊区宁夏街9号"}
+    book = Book()
+    dead = book.say(ONE, "d", "deceased", table="cremations", **said)
+    act = book.say(ONE, "m", "man", **said)
+    links = desk.run(book)
+    assert links["d"]["citizen_id"] == links["m"]["citizen_id"]
+    with connect(desk.work_file) as connection:
+        connection.execute(
+            """
+            CREATE TABLE intermediate.int_events__unioned AS
+            SELECT *, 'day' AS date_precision, false AS is_withdrawn FROM (VALUES
+                (?, 'death', DATE '2020-06-01'), (?, 'marriage', DATE '2021-06-01')
+            ) AS e (mention_key, event_type, event_date)
+            """,
+            [dead, act],
+        )
+    links = desk.run_again()
+    assert links["d"]["citizen_id"] != links["m"]["citizen_id"]
+    assert desk.ask("SELECT reason FROM identity.review_pairs") == [("an act in person after the death",)]
+
+
+def test_a_third_record_breaks_no_tie(desk: Desk) -> None:
+    book = Book()
+    for person in (ONE, OTHER):
+        for n in range(2):
+            book.say(
+                person, f"{person.key}{n}", "man", id_no=person.number, sex="male", birth_date=person.born,
+                phones=[person.phone],
+            )  # fmt: skip
+    book.say(ONE, "r", "elder", table="elder", birth_date=ONE.born, sex="male", phones=[ONE.phone])
+    book.say(OTHER, "c", "deceased", table="cremations", birth_date=OTHER.born, sex="male")
+    links = desk.run(book)
+    assert links["r"]["citizen_id"] == links["one0"]["citizen_id"]
+    assert links["c"]["citizen_id"] not in (links["one0"]["citizen_id"], links["other0"]["citizen_id"])
+
+
+def test_a_void_record_does_not_join_a_citizen_with_another_number(desk: Desk) -> None:
+    book = Book()
+    for n in range(2):
+        book.say(ONE, f"a{n}", "man", id_no=ONE.number, sex="male", birth_date=ONE.born)
+    book.say(OTHER, "v", "man", withdrawn=True, id_no=OTHER.number, sex="male", birth_date=OTHER.born)
+    assert desk.run(book)["v"]["citizen_id"] is None
+
+
+def test_two_members_of_a_file_who_bear_one_name_do_not_collapse(desk: Desk) -> None:
+    woman = Person("p", "王秀英", dt.date(1950, 1, 1), 2)
+
+    def book(*members: str) -> Book:
+        said = Book()
+        for month in (1, 2, 3):
+            for who in members:
+                said.say(
+                    woman, f"{month}/{who}", "member", table="member", household_key="510104/1",
+                    said_on=dt.date(2025, month, 1), sex="female",
+                )  # fmt: skip
+        return said
+
+    assert desk.run(book("mother"))["mother"]["citizen_id"] is not None
+    links = desk.run(book("mother", "grandmother"))
+    assert links["mother"]["citizen_id"] is links["grandmother"]["citizen_id"] is None
+    assert desk.run(book("mother"))["mother"]["citizen_id"] is not None
+
+
+def test_a_decided_link_with_a_number_that_is_nobodys_is_reported(desk: Desk) -> None:
+    book = Book()
+    for n in range(2):
+        book.say(ONE, f"a{n}", "man", id_no=ONE.number, sex="male", birth_date=ONE.born)
+    book.say(None, "p", "payee", table="payment", id_no=sound_number(ONE.born, 503))
+    desk.run(book)
+    desk.decide("link", "payment/p/payee", "registration/a0/man")
+    desk.run(book)
+    assert desk.ask("SELECT trouble FROM identity.decision_reports") == [("a record names nobody",)]
+
+
+def test_a_decision_is_reopened_when_another_document_or_place_is_stated(desk: Desk) -> None:
+    book = Book()
+    book.say(ONE, "n", "man", id_no=ONE.number, sex="male")
+    document = book.say(ONE, "c", "deceased", table="cremations", other_document_no="E12345678")
+    contact = book.say(ONE, "k", "contact", table="elder", phones=[ONE.phone])
+    desk.run(book)
+    desk.decide("link", "registration/n/man", "cremations/c/deceased")
+    desk.decide("link", "registration/n/man", "elder/k/contact")
+    desk.run(book)
+    assert desk.ask("SELECT count(*) FROM identity.decision_reports WHERE trouble IS NULL") == [(2,)]
+    for row in book.rows:
+        if row["mention_key"] == document:
+            row["other_document_no"] = "K99999999"
+        if row["mention_key"] == contact:
+            row["phones"] = ["18800000009"]
+    desk.run(book)
+    assert desk.ask("SELECT trouble FROM identity.decision_reports") == [("a record has changed since",)] * 2
