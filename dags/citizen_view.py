@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,12 @@ from ingest.registry import contracts
 from rongtong.assets import landing_asset
 
 LANDINGS = [Asset(landing_asset(contract.source)) for contract in contracts() if contract.release == RELEASED]
-AS_OF = Param(None, type=["null", "string"], format="date", description="The day the findings speak of; empty: today")
+AS_OF = Param(
+    os.environ.get("RONGTONG_AS_OF"),
+    type=["null", "string"],
+    format="date",
+    description="The day the findings speak of; empty: today",
+)
 
 
 def take(step: Callable[..., Any], *arguments: object) -> Any:

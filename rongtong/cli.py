@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
 from datetime import date
 from enum import StrEnum
@@ -106,6 +107,11 @@ def land(
 def run(as_of: AsOf = None, as_json: Json = False) -> None:
     """Land, build, link, audit and publish, without Airflow."""
     day = _day(as_of)
+    if day > steps.today():
+        complain(
+            f"--as-of {day} is still to come: nothing can be due, paid or missed by then; give today or a past day."
+        )
+        raise typer.Exit(WRONG_USE)
     home = Home.from_environment()
     reporter = Reporter(quiet=as_json)
     landed = steps.land_sources(home, source_names(), reporter)
@@ -185,9 +191,23 @@ def sql(
     _print_rows(columns, rows, form)
 
 
+def _finite(value: Any) -> Any:
+    """The value, with null for numbers that JSON does not know, also in lists and structs."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list) else value
+
+
 def _print_rows(columns: list[str], rows: list[tuple[Any, ...]], form: Format) -> None:
     if form is Format.JSON:
-        print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], ensure_ascii=False, default=str))
+        if twice := sorted({column for column in columns if columns.count(column) > 1}):
+            complain(f"two columns are named {twice[0]}, and JSON would keep one; name them apart with AS.")
+            raise typer.Exit(WRONG_USE)
+        # JSON knows no number that is none: a share of nothing is null.
+        told = [dict(zip(columns, map(_finite, row), strict=True)) for row in rows]
+        print(json.dumps(told, ensure_ascii=False, default=str, allow_nan=False))
     elif form is Format.CSV:
         # As other commands of a shell end their lines, not as the format does: a carriage return stays in a variable.
         writer = csv.writer(sys.stdout, lineterminator="\n")

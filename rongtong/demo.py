@@ -135,11 +135,13 @@ def run_web_interface(home: Home, persons: int, seed: int, port: int) -> int:
         return WRONG_USE
     _leave_on_terminate()
     reporter = Reporter()
-    prepare_city(home, persons, seed, reporter)
+    facts = prepare_city(home, persons, seed, reporter)
     with start_city(home, persons, seed, reporter) as systems:
         environment = os.environ | airflow_environment(home) | systems.environment
         environment |= {
             "AIRFLOW__API__PORT": str(port),
+            # The city's records end on that day.
+            "RONGTONG_AS_OF": str(facts["as_of"]),
             "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         }

@@ -12,6 +12,8 @@ from identity.link import FORESEEN, link_table
 from rongtong.console import Reporter, complain
 
 WRONG_USE = 2
+# A share of names in the other script that is worth a word.
+MIXED = 0.05
 
 
 def link(
@@ -32,7 +34,14 @@ def link(
         raise typer.Exit(WRONG_USE) from None
     if done.ignored:
         reporter.say(f"not read: {', '.join(done.ignored)}")
-    if not done.compared:
+    if done.in_other_script >= MIXED:
+        reporter.say(
+            f"{done.in_other_script:.0%} of the names are in the other script and were compared as {done.script} names,"
+            " which finds fewer of them: link them apart."
+        )
+    if not done.records:
+        reporter.say("the table has no rows; the result has none either.")
+    elif not done.compared:
         reporter.say("nothing to compare: the table has no column that tells persons apart; every record stays alone.")
     if as_json:
         print(json.dumps(done.__dict__, ensure_ascii=False))

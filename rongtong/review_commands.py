@@ -191,6 +191,9 @@ def export(
 ) -> None:
     """Write the queue as a sheet with the values of both records, for a clerk to fill in and send back."""
     home = Home.from_environment()
+    if file.name and not file.is_dir() and file.suffix.lower() != ".csv":
+        complain(f"review: the sheet is CSV, and {file.name} is named otherwise; name it {file.stem}.csv.")
+        raise typer.Exit(WRONG_USE)
     with _desk(home) as connection:
         waiting, total = queue(connection, limit), len(queue(connection))
         try:

@@ -220,6 +220,9 @@ def run_after_landing(home: Home, as_of: date, reporter: Reporter) -> dict[str, 
         audit_candidate(home, run_id, progress)
     with reporter.step("publishing") as progress:
         publish_snapshot(home, run_id, progress)
+    # What Airflow's maintenance does; nobody else would on a machine without it.
+    remove_old_runs(home)
+    expire_snapshots(home)
     outcome = outcome_of(home, run_id)
     assert outcome is not None
     return outcome
@@ -299,6 +302,7 @@ def _landing_state(home: Home) -> dict[str, dict[str, Any]]:
             "rows_read": sum(receipt.rows_read for receipt in receipts),
             "rows_accepted": sum(receipt.rows_accepted for receipt in receipts),
             "rows_quarantined": sum(receipt.rows_quarantined for receipt in receipts),
+            "rows_replaced": sum(receipt.rows_superseded + receipt.rows_duplicate for receipt in receipts),
             "deliveries_refused": sum(receipt.state == "refused" for receipt in receipts),
             "last_received_at": max((receipt.received_at for receipt in receipts), default=None),
         }

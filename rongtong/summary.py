@@ -157,7 +157,7 @@ def show_status(console: Console, home: Home, facts: dict[str, Any]) -> None:
     # Eight-digit counts fit into eighty columns, whole.
     table = Table(title="Landed 落地", box=box.SIMPLE_HEAD, title_justify="left", padding=0, show_edge=False)
     table.add_column("source", no_wrap=True)
-    for heading in ("deliveries", "read", "accepted", "quarantined", "refused"):
+    for heading in ("deliveries", "read", "accepted", "quarantined", "replaced", "refused"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("received", no_wrap=True)
     for name, counts in facts["sources"].items():

@@ -237,14 +237,20 @@ def _create_leads(connection: duckdb.DuckDBPyConnection, ledger: str) -> None:
         homes AS (
             SELECT household_key, min(managing_district) AS managing_district
             FROM {PUBLISHED}.{SCHEMA}.households GROUP BY household_key
+        ),
+        -- Nobody manages the person: then the district of residence, where it is one of the city's.
+        managing AS (
+            SELECT managing_district FROM {PUBLISHED}.{SCHEMA}.citizens WHERE managing_district IS NOT NULL
+            UNION SELECT managing_district FROM homes WHERE managing_district IS NOT NULL
         )
         SELECT {declared}, f.state AS published_state,
             CASE WHEN l.decision_number > coalesce({taken_in}, 0) THEN l.state ELSE f.state END AS state,
             l.decision_number, l.dispatched_to,
-            coalesce(h.managing_district, c.managing_district, c.hukou_district) AS managing_district, c.name_masked
+            coalesce(h.managing_district, c.managing_district, r.managing_district) AS managing_district, c.name_masked
         FROM {findings} AS f
         LEFT JOIN {PUBLISHED}.{SCHEMA}.citizens AS c USING (citizen_id)
         LEFT JOIN homes AS h ON f.household_key = h.household_key
+        LEFT JOIN managing AS r ON c.hukou_district = r.managing_district
         LEFT JOIN latest AS l ON f.finding_id = l.finding_id
         """
     )

@@ -30,7 +30,7 @@ class LinkResult:
     """What one use of the door did: counts of records, candidate pairs and clusters, what was read, how long it took.
 
     ``columns`` maps known names to the table's; ``ignored`` are columns nobody reads; ``undecided`` counts pairs that
-    were put off because of a tie or a constraint.
+    were put off because of a tie or a constraint; ``in_other_script`` is the share of names in the other script.
     """
 
     script: str
@@ -42,6 +42,7 @@ class LinkResult:
     ignored: list[str]
     compared: list[str]
     seconds: float
+    in_other_script: float
 
 
 def link_table(table_file: Path, output_file: Path, configuration_file: Path | None = None) -> LinkResult:
@@ -57,7 +58,9 @@ def link_table(table_file: Path, output_file: Path, configuration_file: Path | N
     wishes = Wishes.read(configuration_file)
     with _in_the_making(output_file) as spare, connect() as connection:
         table = standardise.Table.open(connection, table_file)
-        configuration, found, ignored = _choose(connection, table, wishes)
+        # Both configurations know the columns of names by the same words; Han has more of them.
+        han_share = standardise.share_of_han(connection, table, _names(table, wishes))
+        configuration, found, ignored = _choose(table, wishes, han_share)
         known = standardise.read_records(connection, table, found, configuration)
         configuration = configuration.restricted_to(known)
         pairs.create_nodes(connection, configuration)
@@ -81,6 +84,7 @@ def link_table(table_file: Path, output_file: Path, configuration_file: Path | N
             ignored,
             [comparison.name for comparison in configuration.comparisons],
             round(time.monotonic() - began, 1),
+            round(1 - han_share if configuration.script == "han" else han_share, 3),
         )
 
 
@@ -109,13 +113,12 @@ def _unwritable(file: Path) -> TableUnusable:
 
 
 def _choose(
-    connection: duckdb.DuckDBPyConnection, table: standardise.Table, wishes: Wishes
+    table: standardise.Table, wishes: Wishes, han_share: float
 ) -> tuple[Configuration, dict[str, str], list[str]]:
     """The configuration for the table's script, and which of its columns say what."""
     script = wishes.script
     if script == "auto":
-        # Both configurations know the columns of names by the same words; Han has more of them.
-        script = standardise.guess_script(connection, table, _names(table, wishes))
+        script = "han" if han_share >= standardise.HAN_SHARE else "latin"
     configuration = configure(script, wishes)
     found, ignored = standardise.match_columns(table, configuration)
     if configuration.unique_within_source and "source" not in found:

@@ -171,6 +171,8 @@ class Wishes:
 
 
 def _load(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        raise ConfigurationUnusable(f"{file}: there is no such file; name the configuration's YAML file.")
     try:
         said = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

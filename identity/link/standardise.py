@@ -100,8 +100,10 @@ class Table:
     @classmethod
     def open(cls, connection: duckdb.DuckDBPyConnection, file: Path) -> Table:
         """Look at the file. Raises ``TableUnusable`` when it is missing or no Parquet file."""
+        if file.is_dir():
+            raise TableUnusable(f"{file}: this is a folder; name a Parquet file of person records.")
         if not file.is_file():
-            raise TableUnusable(f"{file.name}: there is no such file; name a Parquet file of person records.")
+            raise TableUnusable(f"{file}: there is no such file; name a Parquet file of person records.")
         table = cls(file, {})
         try:
             described = connection.execute(f"DESCRIBE SELECT * FROM {table.query}").fetchall()
@@ -144,19 +146,20 @@ def match_columns(table: Table, configuration: Configuration) -> tuple[dict[str,
     return found, [name for name in table.types if name not in found.values()]
 
 
-def guess_script(connection: duckdb.DuckDBPyConnection, table: Table, found: dict[str, str]) -> str:
-    """'han' when most names of the table have a Han character, else 'latin'."""
+def share_of_han(connection: duckdb.DuckDBPyConnection, table: Table, found: dict[str, str]) -> float:
+    """The share of the table's names that have a Han character; 0 where none is told."""
     names = [quoted(found[column]) for column in ("name", "surname", "given_name") if column in found]
     if not names:
-        return "latin"
+        return 0.0
     row = connection.execute(
         rf"""
-        SELECT avg(regexp_matches(name, '\p{{Han}}')::INT) FROM (
+        SELECT coalesce(avg(regexp_matches(name, '\p{{Han}}')::INT), 0) FROM (
             SELECT concat_ws(' ', {", ".join(f"{name}::VARCHAR" for name in names)}) AS name FROM {table.query}
             WHERE name <> '' ORDER BY hash(name) LIMIT {HAN_SAMPLE})
         """
     ).fetchone()
-    return "han" if row is not None and row[0] is not None and row[0] >= HAN_SHARE else "latin"
+    assert row is not None
+    return float(row[0])
 
 
 def quoted(name: str) -> str:

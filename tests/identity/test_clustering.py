@@ -64,7 +64,8 @@ def by_tables(edges: list[Edge], founders: set[int], constraints: Constraints) -
     with connect() as connection:
         connection.execute(
             """
-            CREATE TABLE nodes (node BIGINT, kind VARCHAR, number VARCHAR, is_founder BOOLEAN, birth_days DATE[]);
+            CREATE TABLE nodes (node BIGINT, kind VARCHAR, number VARCHAR, held_number VARCHAR, is_founder BOOLEAN,
+                                birth_days DATE[]);
             CREATE TABLE edges (match_weight DOUBLE, left_node BIGINT, right_node BIGINT, left_founds BOOLEAN,
                                 right_founds BOOLEAN);
             CREATE TABLE cannot_links (left_node BIGINT, right_node BIGINT, reason VARCHAR);
@@ -77,7 +78,7 @@ def by_tables(edges: list[Edge], founders: set[int], constraints: Constraints) -
         numbers, births = constraints.numbers, constraints.births
         rows = {
             "nodes": [
-                (node, "residual", numbers.get(node), node in founders, list(births.get(node, ())))
+                (node, "residual", *[numbers.get(node)] * 2, node in founders, list(births.get(node, ())))
                 for node in range(1, COUNT + 1)
             ],
             "edges": [(w, a, b, a in founders, b in founders) for w, a, b in edges],
