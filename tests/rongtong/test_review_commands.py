@@ -187,6 +187,12 @@ def test_a_sheet_that_cannot_be_meant_is_refused_whole_in_one_sentence(
     assert rongtong(home, "review", "list", "--json").json == before
 
 
+def test_a_sheet_that_is_not_named_csv_is_not_written(home: Path, rongtong: Any, tmp_path: Path) -> None:
+    refused = rongtong(home, "review", "export", str(tmp_path / "pairs.xlsx"))
+    assert (refused.code, "name it pairs.csv" in refused.err) == (2, True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_sheet_is_its_owners_alone_and_says_how_much_of_the_queue_it_holds(
     home: Path, rongtong: Any, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -103,6 +104,17 @@ def test_queries_are_read_only(published: Any, rongtong: Any) -> None:
         assert "Traceback" not in refused.err
 
 
+def test_json_loses_no_column_and_is_json(published: Any, rongtong_inside: Any) -> None:
+    twice = "SELECT a.citizen_id, b.citizen_id FROM citizens AS a JOIN citizens AS b USING (citizen_id) LIMIT 1"
+    refused = rongtong_inside(published.home, "sql", twice, "--format", "json")
+    assert (refused.code, "two columns are named citizen_id" in refused.err) == (2, True)
+    strange = "SELECT 0.0::DOUBLE / 0 AS share, ['Infinity'::DOUBLE, 1] AS several, {'x': 'NaN'::FLOAT} AS inside"
+    ended = rongtong_inside(published.home, "sql", strange, "--format", "json")
+    assert json.loads(ended.out, parse_constant=pytest.fail) == [
+        {"share": None, "several": [None, 1], "inside": {"x": None}}
+    ]
+
+
 def test_queries_of_the_readme_are_answered_as_they_stand(published: Any, rongtong_inside: Any) -> None:
     block = re.search(r"```sql\n(-- 1\..*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
@@ -136,7 +148,7 @@ def test_a_refused_candidate_leaves_the_former_snapshot_and_exit_code_3(
 
 
 def test_wrong_use_is_exit_code_2(rongtong: Any, tmp_path: Path) -> None:
-    for arguments in (("land", "nowhere"), ("run", "--as-of", "soon"), ("unknown",)):
+    for arguments in (("land", "nowhere"), ("run", "--as-of", "soon"), ("run", "--as-of", "2999-01-01"), ("unknown",)):
         ended = rongtong(tmp_path, *arguments)
         assert ended.code == 2, arguments
         assert "Traceback" not in ended.err

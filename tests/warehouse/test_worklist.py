@@ -57,6 +57,21 @@ def decide(home: Home, finding: str, state: State, **own: Any) -> Any:
     return noted
 
 
+def test_a_lead_about_nobodys_person_goes_to_the_district_of_residence_if_it_is_one_of_the_citys(
+    publish_run: Callable[..., Snapshot], home: Home
+) -> None:
+    publish_run(
+        "UPDATE golden.citizens SET managing_district = NULL",
+        "UPDATE golden.citizens SET hukou_district = '511902' WHERE citizen_id = "
+        "(SELECT min(citizen_id) FROM findings.findings)",
+    )
+    with open_leads(home) as connection:
+        found, _ = select_leads(connection, Selection())
+    outside = min(lead["citizen_id"] for lead in found)
+    assert {lead["managing_district"] for lead in found if lead["citizen_id"] == outside} == {None}
+    assert {lead["managing_district"] for lead in found if lead["citizen_id"] != outside} == {"510104"}
+
+
 def test_a_decision_is_seen_at_once_and_nothing_published_changes(home: Home, leads: list[str]) -> None:
     noted = decide(home, leads[0], State.CONFIRMED, why="paid for two months")
     assert (noted.before, noted.state, noted.is_new, noted.refusal) == ("candidate", "confirmed", True, None)

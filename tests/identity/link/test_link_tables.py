@@ -226,6 +226,13 @@ def test_unique_within_source_needs_a_source(tmp_path: Path) -> None:
         link_table(write_table(rows, tmp_path / "people.parquet"), tmp_path / "linked.parquet", settings)
 
 
+def test_names_in_the_other_script_are_counted(tmp_path: Path) -> None:
+    names = [*["王伟"] * 3, "Ada Byron"]
+    rows = [{"record_id": str(n), "name": name, "phone": str(n)} for n, name in enumerate(names)]
+    result = link_table(write_table(rows, tmp_path / "people.parquet"), tmp_path / "linked.parquet")
+    assert (result.script, result.in_other_script) == ("han", 0.25)
+
+
 def test_a_place_that_cannot_take_the_result_is_told_before_linking(tmp_path: Path) -> None:
     file = write_table([{"record_id": "1", "name": "Ada Byron"}], tmp_path / "people.parquet")
     (tmp_path / "folder").mkdir()
