@@ -127,7 +127,9 @@ def engine(work_file: str) -> dict[str, Any]:
 def change_one_in_a_hundred(work_file: Path) -> None:
     """Of a thousand records take three out, misspell three, and let four be written down again as new ones."""
     mentions, draw = "intermediate.int_mentions__unioned", "hash(record_key, 'day') % 1000"
-    with connect(work_file) as duck:
+    with connect() as duck:
+        # By the name under which the view of a real run knows its file.
+        duck.execute(f"ATTACH '{work_file}' AS work; USE work")
         kind = duck.execute(
             "SELECT table_type FROM information_schema.tables WHERE table_name = 'int_mentions__unioned'"
         ).fetchall()

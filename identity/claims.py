@@ -15,7 +15,7 @@ from identity import thresholds
 REASONS = (
     *thresholds.NUMBER_WEIGHTS, "disowned:birth_and_sex", "disowned:owner_on_record", "disowned:kin_of_owner",
     "conflict:placeholder", "conflict:two_owners", "conflict:no_owner", "conflict:no_name", "conflict:name_and_birth",
-    "conflict:name", "conflict:decision",
+    "conflict:name", "conflict:kin_of_owner", "conflict:decision",
 )  # fmt: skip
 
 # How a name that is not its owner's can agree with a number, the most alike first.
@@ -239,8 +239,10 @@ def _find_weighed(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def disown_numbers_of_kin(connection: duckdb.DuckDBPyConnection) -> None:
-    """Disown a number where its owner has kin of the mention's name, and the names conflict; or where they are alike,
-    and that relative has a number of his own: brothers' names often differ by a character.
+    """Disown a number where its owner has kin of the mention's name, and the names conflict.
+
+    Where the names are alike, and that relative has a number of his own, nobody can tell: brothers' names often differ
+    by a character, and a slip can turn one's name into the other's. The mention then stands alone.
     """
     beside = " UNION ALL ".join(
         f"""
@@ -265,7 +267,8 @@ def disown_numbers_of_kin(connection: duckdb.DuckDBPyConnection) -> None:
     )
     connection.execute(
         """
-        UPDATE number_judgements SET reason = 'disowned:kin_of_owner'
+        UPDATE number_judgements
+        SET reason = CASE WHEN is_like THEN 'conflict:kin_of_owner' ELSE 'disowned:kin_of_owner' END
         FROM weighed, owner_companions AS beside, in_conflict AS asked
         WHERE number_judgements.mention = weighed.mention AND asked.mention = weighed.mention
           AND beside.id_no = number_judgements.id_no AND beside.name = weighed.name AND (beside.has_own OR NOT is_like)

@@ -89,6 +89,10 @@ _LINKS: dict[str, tuple[str, str]] = {
         "Its name contradicts that of the owner of the number it carries.",
         "姓名与号码持有人不符。",
     ),
+    "conflict:kin_of_owner": (
+        "Its name is like its number's owner's, and is that of a relative with another number: nobody can tell.",
+        "姓名与号码持有人相近，却正是其另有号码的亲属的姓名，无法判断是谁。",
+    ),
     "conflict:decision": (
         "A person decided that it and another record with its number are two; the number stays with the other.",
         "经人工判定，它与另一条同号码记录不是同一人；号码归另一条。",
