@@ -152,18 +152,26 @@ def _minute(moment: str | None) -> str:
     return "never" if moment is None else f"{datetime.fromisoformat(moment).astimezone(CITY_TIME):%Y-%m-%d %H:%M}"
 
 
+# One column each of the status page; rows that repeat or replace others have a line of their own below it.
+_LANDED = (
+    "deliveries", "rows_read", "rows_accepted", "rows_quarantined", "deliveries_refused", "last_received_at",
+)  # fmt: skip
+
+
 def show_status(console: Console, home: Home, facts: dict[str, Any]) -> None:
     """The status page."""
     # Eight-digit counts fit into eighty columns, whole.
     table = Table(title="Landed 落地", box=box.SIMPLE_HEAD, title_justify="left", padding=0, show_edge=False)
     table.add_column("source", no_wrap=True)
-    for heading in ("deliveries", "read", "accepted", "quarantined", "replaced", "refused"):
+    for heading in ("deliveries", "read", "accepted", "quarantined", "refused"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("received", no_wrap=True)
     for name, counts in facts["sources"].items():
-        *numbers, last = counts.values()
+        *numbers, last = (counts[key] for key in _LANDED)
         table.add_row(name, *(f"{number:,}" for number in numbers), _minute(last))
     console.print(table, soft_wrap=False)
+    if replaced := [f"{name} {n:,}" for name, counts in facts["sources"].items() if (n := counts["rows_replaced"])]:
+        console.print(f"rows read that repeat or replace others: {', '.join(replaced)}", markup=False)
     run = facts["last_run"]
     if run is None:
         console.print("no run yet: rongtong run, or make demo for a city of invented people")

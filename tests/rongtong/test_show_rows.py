@@ -61,6 +61,7 @@ def test_the_status_table_holds_large_numbers_in_eighty_columns() -> None:
         "rows_read": 11_000_000,
         "rows_accepted": 10_999_000,
         "rows_quarantined": 1_000,
+        "rows_replaced": 2_016,
         "deliveries_refused": 12,
         "last_received_at": "2026-11-26T15:56:52.958+00:00",
     }
@@ -71,5 +72,13 @@ def test_the_status_table_holds_large_numbers_in_eighty_columns() -> None:
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
     assert max(len(line) for line in lines[:6]) <= 80
-    for word in ("source", "deliveries", "quarantined", "received", "11,000,000", "2026-11-26 23:56"):
+    for word in (
+        "source",
+        "deliveries",
+        "quarantined",
+        "received",
+        "11,000,000",
+        "2026-11-26 23:56",
+        "others: eldercare 2,016",
+    ):
         assert word in console.file.getvalue(), word
