@@ -326,6 +326,8 @@ def take_in_sheets(home: Home, files: Sequence[Path], today: date) -> TakenIn:
 
 def _read_rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows under the header, as (row number of a spreadsheet program, header → value)."""
+    if not file.exists():
+        raise SheetUnusable(f"{file}: there is no such file; name a workbook that a district sent back.")
     try:
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
     except (OSError, zipfile.BadZipFile, InvalidFileException, KeyError, ValueError) as error:
