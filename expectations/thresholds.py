@@ -17,6 +17,8 @@ THRESHOLDS: dict[str, float | int] = {
     # A household number that would be the identity number of somebody at least this old is one; the numbers that owners
     # build from a district and a recent day are younger.
     "adult_years": 18,
+    # Visits are due weekly and typed in up to 14 days late; an owner that is silent for longer has stopped.
+    "quiet_visit_days": 35,
     # The lower 95 % limit of the share of linked pairs that are right, by labels of clerks, where there are any.
     "labelled_precision_floor": 0.95,
 }

@@ -126,7 +126,7 @@ SELECT citizen_id, '7' AS institution_id, DATE '2025-01-10' AS checked_in_on, DA
 FROM people WHERE i < 5;
 
 CREATE TABLE golden.care_visits AS
-SELECT citizen_id, DATE '2025-07-10' AS visited_on, 'visit' AS kind, 0.00::DECIMAL(12, 2) AS subsidy_yuan,
+SELECT citizen_id, DATE '2026-01-10' AS visited_on, 'visit' AS kind, 0.00::DECIMAL(12, 2) AS subsidy_yuan,
     'eldercare' AS source_system, i::VARCHAR AS source_record_id
 FROM people WHERE i < 8;
 
