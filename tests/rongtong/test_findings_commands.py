@@ -172,7 +172,7 @@ def test_what_people_do_is_listed_at_once(findings: Callable[..., Any]) -> None:
         (("revoke", "0123456789abcdef", "--by", "", "--why", "no"), 2, "--by is empty"),
         (("dispatch", "0123456789abcdef", "--to", "", "--by", "wang"), 2, "--to is empty"),
         (("export", "nowhere", "--dispatch-by", ""), 2, "--dispatch-by is empty"),
-        (("import", "nowhere.xlsx"), 1, "nowhere.xlsx cannot be read as an .xlsx workbook"),
+        (("import", "nowhere.xlsx"), 1, "nowhere.xlsx: there is no such file"),
         (("export", "/proc/nowhere"), 1, "name a folder that you may write to"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
