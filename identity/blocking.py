@@ -40,6 +40,10 @@ _LISTS: dict[str, tuple[str, _Key]] = {
 
 
 RULES = (*_SCALAR, *_LISTS)
+# A block's number: its rule's place in the lowest bits, a digest of its key in the others.
+_RULE_BITS = 31
+_KEY_BITS = 2**64 - 1 - _RULE_BITS
+RULE = f"(block & {_RULE_BITS})"
 
 
 def create_pairs(connection: duckdb.DuckDBPyConnection, blocks: str = "blocks") -> int:
@@ -57,7 +61,7 @@ def create_pairs(connection: duckdb.DuckDBPyConnection, blocks: str = "blocks") 
             SELECT * FROM {blocks} SEMI JOIN (SELECT block FROM {blocks} WHERE asks) USING (block)
         )
         SELECT * FROM asked SEMI JOIN (
-            SELECT block FROM asked GROUP BY rule, block HAVING count(*) <= {limit_of_rule()}
+            SELECT block FROM asked GROUP BY block HAVING count(*) <= {limit_of_rule()}
         ) USING (block)
         """
     )
@@ -66,20 +70,16 @@ def create_pairs(connection: duckdb.DuckDBPyConnection, blocks: str = "blocks") 
 
 
 def block_rows(relation: str) -> str:
-    """SQL: the blocks of the nodes of ``relation``: rule (its place), block, node, and whether it asks.
-
-    A block is of one rule: the rule is part of its digest.
-    """
+    """SQL: the blocks of the nodes of ``relation``: block, node, and whether it asks. A block is of one rule."""
     return " UNION ALL ".join(
-        f"SELECT {place}::UTINYINT AS rule, block, node, kind <> 'anchor' AS asks FROM ({keyed_nodes(relation, rule)})"
-        for place, rule in enumerate(RULES)
+        f"SELECT block, node, kind <> 'anchor' AS asks FROM ({keyed_nodes(relation, rule)})" for rule in RULES
     )
 
 
 def limit_of_rule() -> str:
-    """SQL over blocks: how many nodes a block of the row's rule may hold."""
+    """SQL over blocks: how many nodes the row's block may hold, by its rule."""
     limits = " ".join(f"WHEN {place} THEN {thresholds.BLOCK_LIMITS[rule]}" for place, rule in enumerate(RULES))
-    return f"CASE rule {limits} END"
+    return f"CASE {RULE} {limits} END"
 
 
 def propose(connection: duckdb.DuckDBPyConnection, asking: str, known: str) -> None:
@@ -91,7 +91,7 @@ def propose(connection: duckdb.DuckDBPyConnection, asking: str, known: str) -> N
         f"""
         CREATE OR REPLACE TEMP TABLE proposed AS
         SELECT least(a.node, b.node) AS left_node, greatest(a.node, b.node) AS right_node,
-               bit_or(1::UINTEGER << a.rule) AS rules
+               bit_or(1::UBIGINT << (block & {_RULE_BITS}))::UINTEGER AS rules
         FROM {asking} AS a JOIN {known} AS b USING (block)
         WHERE a.node <> b.node AND (a.asks OR b.asks)
         GROUP BY ALL
@@ -142,6 +142,7 @@ def keyed_nodes(relation: str, rule: str) -> str:
     else:
         column, (numbers, texts) = _LISTS[rule]
         relation = f"(SELECT *, unnest({column}) AS item FROM {relation} WHERE len({column}) > 0)"
-    block = digest([str(RULES.index(rule)), *numbers, *texts], [if_long(text) for text in texts])
+    key = digest([*numbers, *texts], [if_long(text) for text in texts])
+    block = f"(({key} & {_KEY_BITS}::UBIGINT) | {RULES.index(rule)}::UBIGINT)"
     told = " AND ".join(f"{part} IS NOT NULL" for part in (*numbers, *texts))
     return f"SELECT node, kind, {block} AS block FROM {relation} WHERE {told}"

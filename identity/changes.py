@@ -104,7 +104,7 @@ def derive_members(connection: duckdb.DuckDBPyConnection) -> None:
     )
     load_wanted(connection)
     han.create_macros(connection)
-    create_sounds(connection, known="kept.sound")
+    create_sounds(connection, "kept.sound", lambda: claims.find_weighed(connection))
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE sounds_new AS SELECT * FROM sounds ANTI JOIN kept.sound USING (name)"
     )
@@ -158,6 +158,7 @@ def place_members(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT mention, is_withdrawn, kind, reason, node FROM members_before
         ANTI JOIN again USING (mention) ANTI JOIN changed USING (mention);
         CREATE OR REPLACE TEMP TABLE wanted AS SELECT mention FROM unsettled_members;
+        TRUNCATE settled_numbers;
         CREATE OR REPLACE TEMP VIEW settled AS FROM mentions WHERE false;
         CREATE OR REPLACE TEMP VIEW unsettled AS FROM mentions
         """

@@ -240,21 +240,32 @@ def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int
     ).to_arrow_table()["cluster"]
     start = _count(connection, "SELECT coalesce(max(sequence), 0) FROM ledger.citizen") + 1
     sequences = pa.array(np.arange(start, start + len(fresh), dtype=np.int64))
-    take_rows(connection, "new", pa.table({"cluster": fresh, "citizen": sequences, "citizen_id": mint(len(fresh))}))
+    take_rows(connection, "minted", pa.table({"cluster": fresh, "citizen": sequences, "citizen_id": mint(len(fresh))}))
     connection.execute(
         """
-        CREATE OR REPLACE TEMP TABLE minted AS
-        SELECT cluster, citizen, citizen_id, number_print FROM new LEFT JOIN cluster_prints USING (cluster);
         CREATE OR REPLACE TEMP TABLE cluster_choice AS
-        SELECT cluster, citizen FROM kept_ids UNION ALL SELECT cluster, citizen FROM minted;
-        DROP TABLE new
+        SELECT cluster, citizen FROM kept_ids UNION ALL SELECT cluster, citizen FROM minted
         """
     )
     connection.execute(
-        "INSERT INTO ledger.citizen SELECT citizen_id, ?, citizen, true, number_print FROM minted", [run_id]
+        """
+        INSERT INTO ledger.citizen
+        SELECT citizen_id, ?, citizen, true, number_print FROM minted LEFT JOIN cluster_prints USING (cluster)
+        """,
+        [run_id],
     )
     counts = _retire(connection, run_id)
     _take_down(connection)
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE cluster_ids AS
+        SELECT cluster, citizen, citizen_id, ? AS first_run_id FROM minted
+        UNION ALL
+        SELECT cluster, c.citizen, l.citizen_id, l.first_run_id
+        FROM kept_ids AS c JOIN ledger.citizen AS l ON l.sequence = c.citizen
+        """,
+        [run_id],
+    )
     return {"minted": len(fresh)} | counts
 
 
@@ -369,9 +380,6 @@ def _take_down(connection: duckdb.DuckDBPyConnection) -> None:
         WHERE citizen IS NOT NULL AND mention NOT IN (SELECT mention FROM member_now);
         DELETE FROM ledger.member WHERE mention IN (SELECT mention FROM member_changes);
         INSERT INTO ledger.member BY NAME FROM member_changes;
-        CREATE OR REPLACE TEMP TABLE cluster_ids AS
-        SELECT cluster, c.citizen, l.citizen_id, l.first_run_id
-        FROM cluster_choice AS c JOIN ledger.citizen AS l ON l.sequence = c.citizen;
         CREATE OR REPLACE TEMP TABLE redirects AS
         SELECT old_citizen_id, citizen_id, reason, run_id, happened_at FROM ledger.redirect
         WHERE revoked_run_id IS NULL

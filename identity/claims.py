@@ -34,18 +34,50 @@ CREATE OR REPLACE MACRO is_other_birth(a, b) AS
 """
 
 
+def find_weighed(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``weighed``: the mentions of every sound number that is not simply its bearer's, and ``settled_numbers``
+    (anchor, mention_count) of the others.
+
+    Where all mentions of a number bear one name, and none states another birth or sex or is withdrawn, there is nothing
+    to weigh: that name owns it. So it is with most numbers. Of a number about which a person decided all is looked at.
+    The views ``settled`` and ``unsettled`` part the mentions: the settled bear their own number.
+    """
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE numbers AS
+        SELECT anchor, count(*) AS mention_count,
+               min(name_number) IS NOT DISTINCT FROM max(name_number) AND count(name_number) = count(*)
+                   AND NOT coalesce(bool_or(is_withdrawn OR birth_day <> number_birth OR sex <> number_sex), false)
+               AS is_one_bearers
+        FROM mentions WHERE anchor IS NOT NULL GROUP BY anchor;
+        CREATE OR REPLACE TEMP TABLE settled_numbers AS
+        SELECT anchor, mention_count FROM numbers WHERE is_one_bearers AND anchor NOT IN (
+            SELECT anchor FROM mentions
+            WHERE anchor IS NOT NULL AND mention IN (SELECT unnest([mention_l, mention_r]) FROM decisions));
+        CREATE OR REPLACE TEMP TABLE weighed AS
+        SELECT mention, record, household, source_table, role, said_on, id_no, name, is_withdrawn, birth_day,
+               number_birth, sex, number_sex
+        FROM mentions SEMI JOIN (FROM numbers ANTI JOIN settled_numbers USING (anchor)) USING (anchor);
+        DROP TABLE numbers;
+        -- Every table of mentions that follows asks which are settled.
+        ALTER TABLE mentions ADD COLUMN IF NOT EXISTS is_weighed BOOLEAN DEFAULT false;
+        UPDATE mentions SET is_weighed = true WHERE mention IN (SELECT mention FROM weighed);
+        CREATE OR REPLACE TEMP VIEW settled AS FROM mentions WHERE anchor IS NOT NULL AND NOT is_weighed;
+        CREATE OR REPLACE TEMP VIEW unsettled AS FROM mentions WHERE anchor IS NULL OR is_weighed
+        """
+    )
+
+
 def create_claims(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the view ``number_links`` (one row per mention with a sound number) and ``number_owners`` (one row per
     number that is weighed).
 
-    The views ``settled`` and ``unsettled`` part the mentions: about the settled there is nothing to weigh, they bear
-    their own number. ``number_judgements`` has the links of the others.
+    ``number_judgements`` has the links of those that are not ``settled``.
 
     ``number_links.reason`` says how the mention's name agrees with the owner ('id', 'id+same_sound', …), or why the
-    number is not its own ('disowned:…'), or that nobody can tell ('conflict:…').
+    number is not its own ('disowned:…'), or that nobody can tell ('conflict:…'). Needs ``find_weighed`` and ``sounds``.
     """
     connection.execute(BIRTH_MACROS)
-    _find_weighed(connection)
     _find_kin_claims(connection)
     connection.execute(
         f"""
@@ -208,32 +240,6 @@ def _part_parties(connection: duckdb.DuckDBPyConnection) -> None:
         UPDATE number_judgements SET reason = CASE WHEN is_another THEN 'disowned:owner_on_record'
                                                    ELSE 'conflict:two_owners' END
         FROM partners WHERE number_judgements.mention = partners.mention
-        """
-    )
-
-
-def _find_weighed(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``weighed``: the mentions of every sound number that is not simply its bearer's.
-
-    Where all mentions of a number bear one name, and none states another birth or sex or is withdrawn, there is nothing
-    to weigh: that name owns it. So it is with most numbers. Of a number about which a person decided all is looked at.
-    """
-    connection.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE weighed AS
-        SELECT mention, record, household, source_table, role, said_on, id_no, name, is_withdrawn, birth_day,
-               number_birth, sex, number_sex
-        FROM mentions SEMI JOIN (
-            SELECT anchor FROM mentions WHERE anchor IS NOT NULL GROUP BY anchor
-            HAVING min(name_number) <> max(name_number) OR count(name_number) < count(*)
-                OR bool_or(is_withdrawn OR birth_day <> number_birth OR sex <> number_sex)
-            UNION ALL
-            SELECT anchor FROM mentions WHERE mention IN (SELECT unnest([mention_l, mention_r]) FROM decisions)
-        ) USING (anchor);
-        CREATE OR REPLACE TEMP VIEW settled AS
-        FROM mentions WHERE anchor IS NOT NULL AND mention NOT IN (SELECT mention FROM weighed);
-        CREATE OR REPLACE TEMP VIEW unsettled AS
-        FROM mentions WHERE anchor IS NULL OR mention IN (SELECT mention FROM weighed)
         """
     )
 

@@ -229,9 +229,14 @@ def cluster_nodes(connection: duckdb.DuckDBPyConnection, nodes: str = "nodes") -
     find_decided_mentions(connection)
     connection.execute(
         f"""
+        -- Most clusters are the one node that names them.
         CREATE OR REPLACE TABLE cluster_numbers AS
-        SELECT cluster, min(number) AS number, min(number) FILTER (kind = 'anchor') AS own_number
-        FROM node_clusters WHERE cluster IS NOT NULL GROUP BY cluster;
+        WITH shared AS MATERIALIZED (SELECT DISTINCT cluster FROM node_clusters WHERE node <> cluster)
+        SELECT cluster, number, CASE WHEN kind = 'anchor' THEN number END AS own_number
+        FROM node_clusters WHERE node = cluster AND cluster NOT IN (FROM shared)
+        UNION ALL
+        SELECT cluster, min(number), min(number) FILTER (kind = 'anchor')
+        FROM node_clusters WHERE cluster IN (FROM shared) GROUP BY cluster;
         CREATE OR REPLACE TABLE clustered AS
         SELECT o.mention, c.cluster,
                o.mention IN (SELECT mention FROM decided_mentions) OR {is_certain("o")} AS is_certain

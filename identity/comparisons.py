@@ -26,7 +26,17 @@ _SAME_NAME = "list_has_any(names_l, names_r)"
 _NAMESAKES = "greatest(name_count_l, name_count_r)"
 # The same thing says more beside the same name: a birthday is a twin's too, a household's number its members' too.
 _OF_NAME = f"({_SAME_NAME} OR list_has_any(sounds_l, sounds_r))"
+# How two names agree is slow to tell, and most names that are compared do not: what a level takes for granted is asked
+# first.
 _AGREEMENT = "name_agreement(name_l, sound_l, name_r, sound_r)"
+_OTHER_LENGTH = "length(name_l) <> length(name_r)"
+_MAY_LACK_A_CHARACTER = f"({_OTHER_LENGTH} OR has_unreadable(name_l || name_r))"
+_MAY_BE_POLITE = "(is_polite(name_l) OR is_polite(name_r))"
+_SAME_REST = "substr(name_l, 2) = substr(name_r, 2)"
+_BOTH_OF_TWO = "length(name_l) = 2 AND length(name_r) = 2"
+# One edit of numbers of one length is a changed digit or two that swapped places.
+_FEW_PLACES = """CASE WHEN strlen(numbers_l[1]) = strlen(numbers_r[1])
+    THEN hamming(numbers_l[1], numbers_r[1]) <= 2 ELSE true END"""
 # "Mr Li" is no woman.
 _OTHER_SEX = "coalesce(sex_of_polite(name_l) <> sex_r OR sex_of_polite(name_r) <> sex_l, false)"
 COMPARISONS = (
@@ -41,11 +51,11 @@ COMPARISONS = (
             ),
             ("same_common", _SAME_NAME),
             ("same_sound", "list_has_any(sounds_l, sounds_r)"),
-            ("char_missing", f"{_AGREEMENT} IN ('char_missing', 'unreadable_char')"),
-            ("one_char", f"{_AGREEMENT} = 'one_char'"),
-            ("polite_form", f"{_AGREEMENT} = 'polite_form' AND NOT {_OTHER_SEX}"),
-            ("same_given", f"{_AGREEMENT} = 'same_given'"),
-            ("one_char_of_two", f"{_AGREEMENT} = 'one_char_of_two'"),
+            ("char_missing", f"{_MAY_LACK_A_CHARACTER} AND {_AGREEMENT} IN ('char_missing', 'unreadable_char')"),
+            ("one_char", f"NOT {_OTHER_LENGTH} AND {_AGREEMENT} = 'one_char'"),
+            ("polite_form", f"{_MAY_BE_POLITE} AND {_AGREEMENT} = 'polite_form' AND NOT {_OTHER_SEX}"),
+            ("same_given", f"{_SAME_REST} AND {_AGREEMENT} = 'same_given'"),
+            ("one_char_of_two", f"{_BOTH_OF_TWO} AND {_AGREEMENT} = 'one_char_of_two'"),
             ("surname", "surname_sound_l = surname_sound_r"),
             ("different", "ELSE"),
         ),
@@ -55,7 +65,7 @@ COMPARISONS = (
         "len(numbers_l) = 0 OR len(numbers_r) = 0",
         (
             ("same", "list_has_any(numbers_l, numbers_r)"),
-            ("one_edit", "damerau_levenshtein(numbers_l[1], numbers_r[1]) <= 1"),
+            ("one_edit", f"{_FEW_PLACES} AND damerau_levenshtein(numbers_l[1], numbers_r[1]) <= 1"),
             ("two_edits", "damerau_levenshtein(numbers_l[1], numbers_r[1]) <= 2"),
             ("first_14", "substr(numbers_l[1], 1, 14) = substr(numbers_r[1], 1, 14)"),
             ("different", "ELSE"),
@@ -167,11 +177,14 @@ COMPARED_COLUMNS = (
 )  # fmt: skip
 
 MACROS = f"""
-CREATE OR REPLACE MACRO has_near_day(a, b) AS
-    len(list_filter(a, lambda x: len(list_filter(b, lambda y: is_near_day(x, y))) > 0)) > 0;
+CREATE OR REPLACE MACRO has_near_day(a, b) AS CASE
+    -- Most have one day.
+    WHEN len(a) = 1 AND len(b) = 1 THEN is_near_day(a[1], b[1])
+    ELSE len(list_filter(a, lambda x: len(list_filter(b, lambda y: is_near_day(x, y))) > 0)) > 0 END;
 CREATE OR REPLACE MACRO is_close_day(a, b) AS abs(date_diff('day', a, b)) <= {thresholds.LUNAR_DAYS};
-CREATE OR REPLACE MACRO has_close_day(a, b) AS
-    len(list_filter(a, lambda x: len(list_filter(b, lambda y: is_close_day(x, y))) > 0)) > 0;
+CREATE OR REPLACE MACRO has_close_day(a, b) AS CASE
+    WHEN len(a) = 1 AND len(b) = 1 THEN is_close_day(a[1], b[1])
+    ELSE len(list_filter(a, lambda x: len(list_filter(b, lambda y: is_close_day(x, y))) > 0)) > 0 END;
 """
 
 

@@ -10,14 +10,14 @@ from collections import defaultdict
 import duckdb
 
 from identity.cluster import Constraints
-from identity.content_id import content_id
+from identity.content_id import anchor_id
 from identity.decisions import LINK, NON_LINK
 
 # Every named mention: its node and its kind, its record and the month's file of its household that it is a member of.
 PARTIES = "(SELECT node, kind, record, file FROM mention_nodes WHERE node IS NOT NULL)"
 # The node of every mention whose number is not its own, and the node that owns the number.
 MISTAKEN = f"""(
-    SELECT o.node, {content_id("'anchor|' || l.id_no")} AS owner_node
+    SELECT o.node, {anchor_id("l.id_no")} AS owner_node
     FROM number_judgements AS l JOIN unsettled_node_of AS o USING (mention) WHERE NOT starts_with(l.reason, 'id')
 )"""
 

@@ -94,11 +94,11 @@ def propose_pairs(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP TABLE blocks_before AS SELECT * FROM blocks_met SEMI JOIN blocks_touched USING (block);
         CREATE OR REPLACE TEMP TABLE turned AS
         WITH sizes AS (
-            SELECT rule, block, count(*) FILTER (is_before) AS before, count(*) FILTER (NOT is_before OR stays) AS after
+            SELECT block, count(*) FILTER (is_before) AS before, count(*) FILTER (NOT is_before OR stays) AS after
             FROM (
-                SELECT rule, block, true AS is_before, node NOT IN (SELECT node FROM dirty) AS stays FROM blocks_before
-                UNION ALL SELECT rule, block, false, true FROM blocks_new SEMI JOIN blocks_touched USING (block)
-            ) GROUP BY rule, block
+                SELECT block, true AS is_before, node NOT IN (SELECT node FROM dirty) AS stays FROM blocks_before
+                UNION ALL SELECT block, false, true FROM blocks_new SEMI JOIN blocks_touched USING (block)
+            ) GROUP BY block
         )
         SELECT block FROM sizes WHERE (before <= {blocking.limit_of_rule()}) <> (after <= {blocking.limit_of_rule()});
         CREATE OR REPLACE TEMP TABLE beyond AS

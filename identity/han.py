@@ -50,9 +50,10 @@ CREATE OR REPLACE MACRO is_one_edit(a, b) AS CASE
     WHEN length(a) = length(b) + 1 THEN is_one_dropped(a, b)
     WHEN length(b) = length(a) + 1 THEN is_one_dropped(b, a)
     ELSE false END;
+CREATE OR REPLACE MACRO has_unreadable(a) AS regexp_matches(a, '[{UNREADABLE}]');
 CREATE OR REPLACE MACRO agrees_where_readable(a, b) AS CASE
     WHEN length(a) <> length(b) OR length(a) < 2 THEN false
-    WHEN NOT regexp_matches(a || b, '[{UNREADABLE}]') THEN a = b
+    WHEN NOT has_unreadable(a || b) THEN a = b
     ELSE len(list_filter(range(1, length(a) + 1), lambda i: substr(a, i, 1) <> substr(b, i, 1)
             AND NOT contains('{UNREADABLE}', substr(a, i, 1)) AND NOT contains('{UNREADABLE}', substr(b, i, 1)))) = 0
         AND len(list_filter(range(1, length(a) + 1), lambda i: substr(a, i, 1) = substr(b, i, 1))) > 0 END;

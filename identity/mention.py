@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from identity.content_id import content_id
+from identity.content_id import anchor_id, content_id
 from warehouse.digest import digest, if_long, text_digest
 
 NEEDED = (
@@ -83,7 +83,7 @@ def mention_rows(delivered: str) -> str:
             * REPLACE (coalesce(is_withdrawn, false) AS is_withdrawn, nullif(name, '') AS name,
                        CASE WHEN len(phones) > 1 THEN list_sort(list_distinct(phones)) ELSE coalesce(phones, []) END
                        AS phones),
-            {content_id("'anchor|' || id_no")} AS anchor,
+            {anchor_id("id_no")} AS anchor,
             CASE WHEN nullif(name, '') IS NOT NULL THEN {text_digest("name")} END AS name_number,
             {company_id("r", "record_key")} AS record, {household} AS household,
             CASE WHEN role = 'member' AND household_key IS NOT NULL AND said_on IS NOT NULL

@@ -51,6 +51,8 @@ _KEY_OF_KIND = """CASE WHEN role = 'deceased' THEN 'x|' ELSE '' END || CASE kind
                                   birth_day || address, mention_key),
                     CASE WHEN is_named_twice THEN mention_key END) END"""
 
+# Which mentions speak for their node: a void record only where nothing else is known.
+_SPEAKS = "node IS NOT NULL AND name IS NOT NULL AND (NOT is_withdrawn OR kind = 'withdrawn')"
 _NOT_OWNED = "NOT starts_with(reason, 'id')"
 
 
@@ -157,11 +159,12 @@ def number_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT mention, anchor AS node, 'anchor' AS kind, is_withdrawn, 'id' AS reason, 'anchor' AS said_kind
         FROM settled
         UNION ALL FROM unsettled_node_of;
+        CREATE OR REPLACE VIEW unsettled_mention_nodes AS
+        SELECT m.*, o.node, o.kind, o.reason, o.said_kind
+        FROM unsettled AS m LEFT JOIN unsettled_node_of AS o USING (mention);
         CREATE OR REPLACE VIEW mention_nodes AS
         SELECT *, anchor AS node, 'anchor' AS kind, 'id' AS reason, 'anchor' AS said_kind FROM settled
-        UNION ALL
-        SELECT m.*, o.node, o.kind, o.reason, o.said_kind
-        FROM unsettled AS m LEFT JOIN unsettled_node_of AS o USING (mention)
+        UNION ALL FROM unsettled_mention_nodes
         """
     )
 
@@ -177,9 +180,11 @@ def describe_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP VIEW told AS
-        SELECT *, {_BORN} AS born FROM mention_nodes
-        WHERE node IS NOT NULL AND name IS NOT NULL AND (NOT is_withdrawn OR kind = 'withdrawn');
-        CREATE OR REPLACE TEMP TABLE sizes AS SELECT node, count(*) AS mention_count FROM told GROUP BY node;
+        SELECT *, {_BORN} AS born FROM mention_nodes WHERE {_SPEAKS};
+        CREATE OR REPLACE TEMP TABLE sizes AS
+        SELECT anchor AS node, mention_count FROM settled_numbers
+        UNION ALL
+        SELECT node, count(*) FROM unsettled_mention_nodes WHERE {_SPEAKS} GROUP BY node;
         CREATE OR REPLACE TEMP TABLE said_often AS
         SELECT node, any_value(kind) AS kind, any_value(mention_count) AS mention_count,
                arg_min(mention_key, mention) AS first_key, min(id_no) AS own_number,
@@ -264,7 +269,10 @@ def stood_beside(placed: str, companies: str = "") -> str:
 
 
 def find_kin(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``kin_lists``: anchors and sounds named beside a node, by ``stood_beside``."""
+    """Create ``kin_lists``: anchors and sounds named beside a node, by ``stood_beside``, in ``kin`` and ``kin_sounds``.
+
+    Most have one companion: it is in ``one_kin`` and ``one_kin_sound``, and becomes a list where the node's row is made.
+    """
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE company AS
@@ -281,12 +289,12 @@ def find_kin(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT a.node, b.anchor, b.sound
             FROM named AS a JOIN named AS b ON a.company = b.company AND a.node <> b.node AND a.name <> b.name
         )
-        -- Most have one companion.
         SELECT node,
-               CASE WHEN count(*) > 1 THEN list_sort(list_distinct(list(anchor) FILTER (anchor IS NOT NULL)))
-                    WHEN count(anchor) = 1 THEN [any_value(anchor)] END AS kin,
-               CASE WHEN count(*) > 1 THEN list_sort(list_distinct(list(sound))) ELSE [any_value(sound)] END
-               AS kin_sounds
+               CASE WHEN count(*) > 1 THEN list_sort(list_distinct(list(anchor) FILTER (anchor IS NOT NULL))) END
+               AS kin,
+               CASE WHEN count(*) > 1 THEN list_sort(list_distinct(list(sound))) END AS kin_sounds,
+               CASE WHEN count(*) = 1 THEN any_value(anchor) END AS one_kin,
+               CASE WHEN count(*) = 1 THEN any_value(sound) END AS one_kin_sound
         FROM beside GROUP BY node
         """
     )

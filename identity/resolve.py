@@ -128,7 +128,8 @@ class _Run:
         prepare(connection, "kept.node")
         _let_go(connection, *_USED_ONCE)
         self.clock.done()
-        blocking.create_pairs(connection, "kept.block")
+        with kept.uncompressed(connection):
+            blocking.create_pairs(connection, "kept.block")
         _let_go(connection, "blocks_asked", "proposed")
         create_cannot_links(connection)
         create_lives(connection, "work")
@@ -224,7 +225,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, table: str = "node_rows") -> 
     """From table ``mentions`` to comparable ``nodes`` over ``table``: sounds, owners of numbers, collapse, profiles."""
     decisions.without_decisions(connection)
     han.create_macros(connection)
-    create_sounds(connection)
+    create_sounds(connection, meanwhile=lambda: claims.find_weighed(connection))
     claims.create_claims(connection)
     comparisons.create_macros(connection)
     claims.disown_numbers_of_kin(connection)

@@ -6,7 +6,6 @@ import duckdb
 
 from identity import thresholds
 from identity.comparisons import COMPARED_COLUMNS, COMPARISONS
-from identity.han import UNREADABLE
 from identity.model import Parameters, splink_settings
 from identity.nodes import KINDS
 from identity.words import enum
@@ -65,14 +64,19 @@ def node_rows() -> str:
         "sounds": "coalesce(p.sounds, [s.sound]) AS sounds",
         "is_founder": f"""
             CASE WHEN p.kind IN ('anchor', 'conflict', 'document') THEN true WHEN p.kind = 'residual' THEN
-                length(p.name) >= 2 AND NOT is_polite(p.name) AND NOT regexp_matches(p.name, '[{UNREADABLE}]')
+                length(p.name) >= 2 AND NOT is_polite(p.name) AND NOT has_unreadable(p.name)
                 AND (len(birth_days) > 0 OR (len(households) > 0 OR len(accounts) > 0)
                                             AND mention_count >= {thresholds.FOUNDING_RECORDS})
                 ELSE false END AS is_founder""",
         "name_count": f"coalesce(s.name_count, {name_class('0')}) AS name_count",
     } | {
-        column: f"coalesce(k.{column}, []) AS {column}"
-        for column in ("kin", "kin_sounds", "common_phones", "common_addresses")
+        column: f"coalesce(k.{column}, {other}) AS {column}"
+        for column, other in {
+            "kin": "CASE WHEN one_kin IS NULL THEN [] ELSE [one_kin] END",
+            "kin_sounds": "CASE WHEN one_kin_sound IS NULL THEN [] ELSE [one_kin_sound] END",
+            "common_phones": "[]",
+            "common_addresses": "[]",
+        }.items()
     }
     return f"""
         SELECT {", ".join(told.get(column, column) for column in NODE_COLUMNS)}

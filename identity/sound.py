@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import duckdb
 import pyarrow as pa
 
@@ -34,7 +37,7 @@ def read_names(names: list[str]) -> pa.Table:
     # Here, because its dictionaries take a quarter of a second that a command without linking need not wait.
     from pypinyin import Style, pinyin
 
-    letters = sorted({letter for name in names for letter in name})
+    letters = sorted(set("".join(names)))
     reading = {
         letter: found[0].lower() if (found := pinyin(letter, style=Style.NORMAL, errors="default")[0]) else letter
         for letter in letters
@@ -56,18 +59,25 @@ def read_names(names: list[str]) -> pa.Table:
     return pa.table({column: pa.array(values, pa.string()) for column, values in columns.items()})
 
 
-def create_sounds(connection: duckdb.DuckDBPyConnection, known: str | None = None) -> None:
+def create_sounds(
+    connection: duckdb.DuckDBPyConnection, known: str | None = None, meanwhile: Callable[[], None] | None = None
+) -> None:
     """Create table ``sounds``: one row per distinct name of ``mentions``; ``sound_number`` and ``surname_number`` are
     digests of both sounds, ``given_number`` of a given name of several characters.
 
-    ``known`` is a relation of the same columns: names that it holds are not read again.
+    ``known`` is a relation of the same columns: names that it holds are not read again. ``meanwhile`` is done while the
+    names are read, which keeps one processor busy: it may not ask for sounds.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE names_said AS SELECT DISTINCT name FROM mentions WHERE name IS NOT NULL"
     )
     unread = "names_said" if known is None else f"names_said ANTI JOIN {known} USING (name)"
     rows = connection.execute(f"SELECT name FROM {unread} ORDER BY name").fetchall()
-    connection.register("sounds_found", read_names([row[0] for row in rows]))
+    with ThreadPoolExecutor(1) as reader:
+        found = reader.submit(read_names, [row[0] for row in rows])
+        if meanwhile is not None:
+            meanwhile()
+        connection.register("sounds_found", found.result())
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE sounds AS
