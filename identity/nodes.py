@@ -271,7 +271,7 @@ def stood_beside(placed: str, companies: str = "") -> str:
 def find_kin(connection: duckdb.DuckDBPyConnection) -> None:
     """Create ``kin_lists``: anchors and sounds named beside a node, by ``stood_beside``, in ``kin`` and ``kin_sounds``.
 
-    Most have one companion: it is in ``one_kin`` and ``one_kin_sound``, and becomes a list where the node's row is made.
+    Most have one companion: ``one_kin`` and ``one_kin_sound`` become lists where the node's row is made.
     """
     connection.execute(
         f"""

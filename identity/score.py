@@ -46,7 +46,10 @@ def create_comparable_nodes(connection: duckdb.DuckDBPyConnection, table: str) -
         SELECT name, {name_class("count(*)")} AS name_count FROM profiles WHERE kind = 'anchor' GROUP BY name;
         {_common("phones", thresholds.RARE_PHONE_NODES)}
         {_common("addresses", thresholds.RARE_ADDRESS_NODES)}
+        -- The engine takes profiles for few, and would look up what is joined in a table of the widest rows there are.
+        SET disabled_optimizers = 'build_side_probe_side';
         CREATE OR REPLACE TABLE {table} AS {node_rows()};
+        RESET disabled_optimizers;
         CREATE OR REPLACE VIEW nodes AS {comparable_nodes(table)}
         """
     )
