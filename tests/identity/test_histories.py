@@ -112,7 +112,11 @@ def settled_decisions_hold(history: History, before: dict[str, dict[str, Any]]) 
 
 @pytest.mark.parametrize(
     "histories",
-    [pytest.param(2, id="a few"), pytest.param(200, id="two hundred", marks=pytest.mark.heavy)],
+    [
+        pytest.param(2, id="a few"),
+        # Two hundred; in parts, that several processors can share them.
+        *(pytest.param(50, id=f"part {part} of 4", marks=pytest.mark.heavy) for part in range(1, 5)),
+    ],
 )
 def test_no_history_changes_who_is_who(tmp_path: Path, histories: int) -> None:
     @settings(max_examples=histories, deadline=None)
