@@ -73,7 +73,7 @@ def link_table(table_file: Path, output_file: Path, configuration_file: Path | N
                 "CREATE TABLE scored (left_node BIGINT, right_node BIGINT, match_weight DOUBLE, is_forbidden BOOLEAN)"
             )
         result = partition.cluster(connection, configuration)
-        records, clusters = _write(connection, result, configuration, spare)
+        records, clusters = _write(connection, result, configuration, spare, output_file)
         return LinkResult(
             configuration.script,
             records,
@@ -136,10 +136,10 @@ def _names(table: standardise.Table, wishes: Wishes) -> dict[str, str]:
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection, result: Partition, configuration: Configuration, file: Path
+    connection: duckdb.DuckDBPyConnection, result: Partition, configuration: Configuration, spare: Path, file: Path
 ) -> tuple[int, int]:
-    """Write the output to ``file``; return how many records and clusters there are. A cluster is called by its first
-    record.
+    """Write the output to ``spare``, which will be ``file``; return how many records and clusters there are. A cluster
+    is called by its first record.
     """
     nodes = [row[0] for row in connection.execute("SELECT node FROM nodes ORDER BY node").fetchall()]
     placed = pa.table(
@@ -162,9 +162,12 @@ def _write(
         FROM records AS r JOIN node_of AS o USING (record) JOIN placed AS p USING (node)
         """
     )
-    quoted = str(file).replace("'", "''")
+    quoted = str(spare).replace("'", "''")
     try:
-        connection.execute(f"COPY (SELECT * FROM linked ORDER BY record_id) TO '{quoted}' (FORMAT parquet)")
+        # The engine's own spare file would stay where the disk is full.
+        connection.execute(
+            f"COPY (SELECT * FROM linked ORDER BY record_id) TO '{quoted}' (FORMAT parquet, USE_TMP_FILE false)"
+        )
     except duckdb.IOException as error:
         raise _unwritable(file) from error
     row = connection.execute("SELECT count(*), count(DISTINCT cluster_id) FROM linked").fetchone()

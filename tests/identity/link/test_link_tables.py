@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import re
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +245,19 @@ def test_a_place_that_cannot_take_the_result_is_told_before_linking(tmp_path: Pa
     with pytest.raises(TableUnusable, match="no such file"):
         link_table(tmp_path / "nobody.parquet", tmp_path / "linked.parquet")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_disk_that_is_full_is_told_by_the_name_that_was_given(tmp_path: Path) -> None:
+    people = [{"record_id": str(n), "name": f"Ada {n}"} for n in range(5_000)]
+    file, output = write_table(people, tmp_path / "people.parquet"), tmp_path / "linked.parquet"
+    allowed, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, most))
+    try:
+        with pytest.raises(TableUnusable, match=re.escape(f"{output}: cannot be written")):
+            link_table(file, output)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (allowed, most))
+    assert sorted(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize(
