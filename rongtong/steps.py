@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -287,9 +287,16 @@ def status(home: Home) -> dict[str, Any]:
             "reason": run.reason,
             "started_at": run.started_at.isoformat(),
             "finished_at": run.finished_at.isoformat() if run.finished_at else None,
+            "last_written_at": _last_written(home, run).isoformat() if run.state is RunState.BUILDING else None,
         },
         "published": published,
     }
+
+
+def _last_written(home: Home, run: RunRecord) -> datetime:
+    """When a run last wrote to its folder: who was killed cannot say that it ended."""
+    written = max(file.stat().st_mtime for file in home.run_folder(run.run_id).iterdir())
+    return datetime.fromtimestamp(written, UTC)
 
 
 def _landing_state(home: Home) -> dict[str, dict[str, Any]]:

@@ -177,7 +177,9 @@ def show_status(console: Console, home: Home, facts: dict[str, Any]) -> None:
         console.print("no run yet: rongtong run, or make demo for a city of invented people")
     else:
         reason = f": {run['reason']}" if run["reason"] else ""
-        console.print(f"last run   {run['run_id']} as of {run['as_of']}, {run['state']}{reason}", markup=False)
+        # Of a run that was killed nobody wrote how it ended.
+        wrote = f", last wrote {_minute(run['last_written_at'])}" if run["last_written_at"] else ""
+        console.print(f"last run   {run['run_id']} as of {run['as_of']}, {run['state']}{wrote}{reason}", markup=False)
     if facts["published"] is None:
         console.print("published  nothing yet")
     else:

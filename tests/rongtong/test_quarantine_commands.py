@@ -5,10 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import os
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from warehouse.home import Home
+from warehouse.run import RunState, begin_run, finish_run
 
 PAYMENT = (
     "发放流水号,发放项目,家庭编号,姓名,身份证号,银行账号,所属期起,发放月数,实发金额,发放日期,发放状态\n"
@@ -148,3 +152,17 @@ def test_a_wrong_contract_is_wrong_use_and_another_fault_a_failure(tmp_path: Pat
     (sources / "housing" / "contract.yml").write_text("title: 1\n", encoding="utf-8")
     wrong = rongtong(tmp_path / "var", "source", "check", *folders)
     assert (wrong.code, "✗ contract" in wrong.out) == (2, True)
+
+
+def test_of_a_run_that_was_killed_the_status_tells_when_it_last_wrote(tmp_path: Path, rongtong: Any) -> None:
+    home = Home(tmp_path / "var")
+    run = begin_run(home, date(2026, 1, 20))
+    (home.run_folder(run.run_id) / "work.duckdb").touch()
+    for file, written in (("run.json", 1_700_000_000), ("work.duckdb", 1_700_000_600)):
+        os.utime(home.run_folder(run.run_id) / file, (written, written))
+    assert "building, last wrote 2023-11-15 06:23" in rongtong(home.root, "status").out
+    told = rongtong(home.root, "status", "--json").json["last_run"]
+    assert told["last_written_at"] == "2023-11-14T22:23:20+00:00"
+    finish_run(home, run.run_id, RunState.FAILED, reason="a source is missing")
+    assert "failed: a source is missing" in rongtong(home.root, "status").out
+    assert rongtong(home.root, "status", "--json").json["last_run"]["last_written_at"] is None
