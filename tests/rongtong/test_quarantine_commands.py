@@ -166,3 +166,9 @@ def test_of_a_run_that_was_killed_the_status_tells_when_it_last_wrote(tmp_path: 
     finish_run(home, run.run_id, RunState.FAILED, reason="a source is missing")
     assert "failed: a source is missing" in rongtong(home.root, "status").out
     assert rongtong(home.root, "status", "--json").json["last_run"]["last_written_at"] is None
+
+
+def test_a_landing_that_finds_nothing_says_so(tmp_path: Path, rongtong: Any, allowance: dict[str, str]) -> None:
+    ended = rongtong(tmp_path / "var", "land", "allowance", connections=allowance | {"COLUMNS": "80"})
+    assert (ended.code, "nothing new" in ended.out) == (0, True)
+    assert max(map(len, ended.out.splitlines())) <= 80
