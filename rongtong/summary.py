@@ -143,7 +143,9 @@ def landing_table(results: list[LandingResult]) -> Table:
         counts = result.counts | {"rows_replaced": result.counts["rows_superseded"] + result.counts["rows_duplicate"]}
         keys = ("deliveries", "rows_read", "rows_accepted", "rows_quarantined", "rows_replaced", "deliveries_refused")
         numbers = [f"{counts[key]:,}" for key in keys]
-        ended = "[red]failed[/]" if result.error else "[green]landed[/]" if result.receipts else "[yellow]nothing new[/]"
+        ended = (
+            "[red]failed[/]" if result.error else "[green]landed[/]" if result.receipts else "[yellow]nothing new[/]"
+        )
         table.add_row(result.source, *numbers, ended)
     return table
 

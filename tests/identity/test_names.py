@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 import duckdb
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from benchmarks.names import create_strangers
 from identity import han
+from identity.comparisons import COMPARISONS
 from identity.sound import read_names
-from warehouse.duck import connect
+from warehouse.duck import connect, take_rows
 
 HAN = st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=2, max_size=4)
 
@@ -101,3 +103,26 @@ def test_few_strangers_of_one_surname_pass_for_one_person_mistyped(macros: duckd
 )
 def test_a_surname_has_its_own_reading(name: str, sound: str) -> None:
     assert read_names([name])["sound"].to_pylist() == [sound]
+
+
+@pytest.mark.parametrize("level", ["char_missing", "one_char", "polite_form", "same_given", "one_char_of_two"])
+def test_what_a_level_asks_first_rules_out_no_pair_that_agrees_so(
+    macros: duckdb.DuckDBPyConnection, level: str
+) -> None:
+    names = ["".join(name) for length in (1, 2, 3) for name in product("王伟李先生?", repeat=length)]
+    condition = dict(next(c for c in COMPARISONS if c.name == "name").levels)[level]
+    agreements = ("char_missing", "unreadable_char") if level == "char_missing" else (level,)
+    take_rows(macros, "names", read_names(names))
+    agree, differ = macros.execute(
+        f"""
+        WITH compared AS (
+            SELECT coalesce({condition}, false) AS is_level,
+                   coalesce(name_agreement(name_l, sound_l, name_r, sound_r) IN {(*agreements, "-")}, false) AS agrees
+            FROM (SELECT l.name AS name_l, l.sound AS sound_l, r.name AS name_r, r.sound AS sound_r,
+                         NULL::VARCHAR AS sex_l, NULL::VARCHAR AS sex_r
+                  FROM names AS l CROSS JOIN names AS r)
+        )
+        SELECT count(*) FILTER (agrees), count(*) FILTER (agrees <> is_level) FROM compared
+        """
+    ).fetchall()[0]
+    assert (agree > 0, differ) == (True, 0)
