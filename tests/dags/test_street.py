@@ -27,6 +27,7 @@ json.dump({
     "errors": bag.import_errors,
     "tasks": {name: sorted(dag.task_ids) for name, dag in bag.dags.items()},
     "waits": sorted(asset.name for asset in bag.dags["citizen_view"].timetable.asset_condition.objects),
+    "as_of": bag.dags["citizen_view"].params["as_of"],
     "outlets": {name: [asset.name for task in dag.tasks for asset in task.outlets] for name, dag in bag.dags.items()},
 }, open(sys.argv[2], "w"))
 """
@@ -37,7 +38,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("airflow")
     subprocess.run(
         [sys.executable, "-c", LOOK, str(PROJECT / "dags"), str(folder / "seen.json")],
-        env=os.environ | airflow_environment(Home(folder / "var")),
+        env=os.environ | airflow_environment(Home(folder / "var")) | {"RONGTONG_AS_OF": "2026-01-20"},
         check=True,
         capture_output=True,
     )
@@ -63,6 +64,10 @@ def test_the_view_has_one_task_group_per_room_in_the_order_of_the_street(seen: A
         "gate",
         "published",
     }
+
+
+def test_the_view_speaks_of_the_day_that_the_street_was_started_with(seen: Any) -> None:
+    assert seen["as_of"] == "2026-01-20"
 
 
 def test_the_real_dags_publish_twice_and_a_dead_source_keeps_the_view_from_running(tmp_path: Path) -> None:
