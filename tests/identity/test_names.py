@@ -126,3 +126,23 @@ def test_what_a_level_asks_first_rules_out_no_pair_that_agrees_so(
         """
     ).fetchall()[0]
     assert (agree > 0, differ) == (True, 0)
+
+
+def test_few_other_places_rule_out_no_number_that_is_one_edit_away(macros: duckdb.DuckDBPyConnection) -> None:
+    number = "51010419491231002X"
+    edited = {number[:at] + digit + number[at + 1 :] for at in range(18) for digit in "0123456789X"}
+    edited |= {number[:at] + number[at + 1] + number[at] + number[at + 2 :] for at in range(17)}
+    edited |= {number[:at] + number[at + 1 :] for at in range(18)}
+    edited |= {number[:at] + digit + number[at:] for at in range(19) for digit in "0123456789X"}
+    # And two edits, of which some are as long.
+    edited |= {number[:at] + number[at + 1 : 12] + "7" + number[12:] for at in range(12)}
+    condition = dict(next(c for c in COMPARISONS if c.name == "number").levels)["one_edit"]
+    near, far, differ = macros.execute(
+        f"""
+        SELECT count(*) FILTER (is_near), count(*) FILTER (NOT is_near), count(*) FILTER (is_near <> is_level)
+        FROM (SELECT {condition} AS is_level, damerau_levenshtein(numbers_l[1], numbers_r[1]) <= 1 AS is_near
+              FROM (SELECT [$1] AS numbers_l, [unnest($2)] AS numbers_r))
+        """,
+        [number, sorted(edited)],
+    ).fetchall()[0]
+    assert (near > 300, far > 5, differ) == (True, True, 0)
