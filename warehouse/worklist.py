@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -22,6 +23,7 @@ import duckdb
 from warehouse.duck import connect
 from warehouse.home import Home
 from warehouse.lake import NOTHING, NothingPublished, attach_published, snapshots_of
+from warehouse.lock import Held, take_lock
 from warehouse.rooms import PUBLISHED, SCHEMA, room
 from warehouse.thresholds import LOCK_WAIT_SECONDS
 
@@ -79,6 +81,7 @@ LEDGER = {
     "period_from": "DATE",
     "period_to": "DATE",
 }
+_DECLARED = ", ".join(f"{name} {kind}" for name, kind in LEDGER.items())
 # What a run needs of it: no name, no reason.
 HANDED_TO_RUNS = (
     "decision_number",
@@ -120,7 +123,7 @@ def _ledger(connection: duckdb.DuckDBPyConnection, home: Home, *, write: bool = 
     """Attach the ledger and yield the name of its table; one process at a time may write it, nobody reads meanwhile."""
     file = home.worklist / LEDGER_FILE
     if write:
-        home.private_folder(home.worklist)
+        _begin(connection, home)
     elif not file.exists():
         declared = ", ".join(f"NULL::{kind} AS {name}" for name, kind in LEDGER.items())
         connection.execute(f"CREATE OR REPLACE TEMP TABLE no_decisions AS SELECT {declared} LIMIT 0")
@@ -129,12 +132,38 @@ def _ledger(connection: duckdb.DuckDBPyConnection, home: Home, *, write: bool = 
     _attach(connection, str(file).replace("'", "''"), write)
     try:
         if write:
-            file.chmod(0o600)
-            declared = ", ".join(f"{name} {kind}" for name, kind in LEDGER.items())
-            connection.execute(f"CREATE TABLE IF NOT EXISTS worklist.decisions ({declared})")
+            # A ledger that was begun before it appeared whole may lack it.
+            connection.execute(f"CREATE TABLE IF NOT EXISTS worklist.decisions ({_DECLARED})")
         yield "worklist.decisions"
     finally:
         connection.execute("DETACH worklist")
+
+
+def _begin(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Make the ledger if there is none. It appears whole: who is killed meanwhile leaves nothing that others read."""
+    file = home.worklist / LEDGER_FILE
+    if file.exists():
+        return
+    try:
+        folder = home.private_folder(home.worklist)
+        with take_lock(folder / ".begin.lock", LOCK_WAIT_SECONDS):
+            if not file.exists():
+                _write_empty(connection, folder / f".{LEDGER_FILE}.new", file)
+    except (OSError, Held, duckdb.Error) as error:
+        raise WorklistUnusable(
+            f"the ledger of the work-list cannot be made ({type(error).__name__}); check that its folder worklist/ can"
+            " be written to and has room."
+        ) from None
+
+
+def _write_empty(connection: duckdb.DuckDBPyConnection, spare: Path, file: Path) -> None:
+    """Make an empty ledger beside ``file`` and put it there."""
+    for left in (spare, spare.with_name(f"{spare.name}.wal")):
+        left.unlink(missing_ok=True)
+    quoted = str(spare).replace("'", "''")
+    connection.execute(f"ATTACH '{quoted}' AS begun; CREATE TABLE begun.decisions ({_DECLARED}); DETACH begun")
+    spare.chmod(0o600)
+    spare.replace(file)
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, file: str, write: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import signal
 import subprocess
 import sys
@@ -207,6 +208,37 @@ def test_a_writer_killed_at_any_moment_leaves_whole_calls(home: Home, leads: lis
         assert len(numbers) % per_call == 0
         assert numbers == list(range(1, len(numbers) + 1))
     assert decide(home, leads[0], State.CONFIRMED).is_new
+
+
+def test_the_ledger_appears_whole_or_not_at_all(home: Home, leads: list[str]) -> None:
+    for delay in (0, 0.01, 0.02, 0.04, 0.06, 0.1):
+        shutil.rmtree(home.worklist, ignore_errors=True)
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(home.root), *leads[:3]], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+        ) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "ready\n"
+            time.sleep(delay)
+            writer.send_signal(signal.SIGKILL)
+        with open_leads(home) as connection:
+            counted = connection.execute("SELECT count(*) FROM decisions").fetchone()
+        assert counted is not None
+        assert counted[0] % 120 == 0
+        assert decide(home, leads[0], State.CONFIRMED).is_new
+    assert (home.worklist / LEDGER_FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_what_was_left_of_a_ledger_that_was_never_made_is_in_nobodys_way(home: Home, leads: list[str]) -> None:
+    folder = home.private_folder(home.worklist)
+    (folder / f".{LEDGER_FILE}.new").write_bytes(b"half a header")
+    assert decide(home, leads[0], State.CONFIRMED).is_new
+    assert sorted(file.name for file in folder.glob("*edger*")) == [LEDGER_FILE]
+
+
+def test_a_ledger_that_cannot_be_made_is_one_sentence(home: Home, leads: list[str]) -> None:
+    home.worklist.write_text("a file where the folder would be", encoding="utf-8")
+    with pytest.raises(WorklistUnusable, match="cannot be made"):
+        record_decisions(home, [Decision(leads[0], State.CONFIRMED, "wang")])
 
 
 def test_two_writers_wait_for_each_other(home: Home, leads: list[str], tmp_path: Path) -> None:
