@@ -40,10 +40,11 @@ _LISTS: dict[str, tuple[str, _Key]] = {
 
 
 RULES = (*_SCALAR, *_LISTS)
-# A block's number: its rule's place in the lowest bits, a digest of its key in the others.
+# A block's number: its rule's place in the lowest bits, a digest of its key in the others. A pair's mask of rules has
+# as many bits as there are places: 32.
 _RULE_BITS = 31
 _KEY_BITS = 2**64 - 1 - _RULE_BITS
-RULE = f"(block & {_RULE_BITS})"
+_RULE = f"(block & {_RULE_BITS})"
 
 
 def create_pairs(connection: duckdb.DuckDBPyConnection, blocks: str = "blocks") -> int:
@@ -79,7 +80,7 @@ def block_rows(relation: str) -> str:
 def limit_of_rule() -> str:
     """SQL over blocks: how many nodes the row's block may hold, by its rule."""
     limits = " ".join(f"WHEN {place} THEN {thresholds.BLOCK_LIMITS[rule]}" for place, rule in enumerate(RULES))
-    return f"CASE {RULE} {limits} END"
+    return f"CASE {_RULE} {limits} END"
 
 
 def propose(connection: duckdb.DuckDBPyConnection, asking: str, known: str) -> None:
@@ -91,7 +92,7 @@ def propose(connection: duckdb.DuckDBPyConnection, asking: str, known: str) -> N
         f"""
         CREATE OR REPLACE TEMP TABLE proposed AS
         SELECT least(a.node, b.node) AS left_node, greatest(a.node, b.node) AS right_node,
-               bit_or(1::UBIGINT << (block & {_RULE_BITS}))::UINTEGER AS rules
+               bit_or(1::UBIGINT << {_RULE})::UINTEGER AS rules
         FROM {asking} AS a JOIN {known} AS b USING (block)
         WHERE a.node <> b.node AND (a.asks OR b.asks)
         GROUP BY ALL

@@ -52,7 +52,7 @@ _KEY_OF_KIND = """CASE WHEN role = 'deceased' THEN 'x|' ELSE '' END || CASE kind
                     CASE WHEN is_named_twice THEN mention_key END) END"""
 
 # Which mentions speak for their node: a void record only where nothing else is known.
-_SPEAKS = "node IS NOT NULL AND name IS NOT NULL AND (NOT is_withdrawn OR kind = 'withdrawn')"
+_SPEAKS = "name IS NOT NULL AND (NOT is_withdrawn OR kind = 'withdrawn')"
 _NOT_OWNED = "NOT starts_with(reason, 'id')"
 
 
@@ -180,11 +180,11 @@ def describe_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP VIEW told AS
-        SELECT *, {_BORN} AS born FROM mention_nodes WHERE {_SPEAKS};
+        SELECT *, {_BORN} AS born FROM mention_nodes WHERE node IS NOT NULL AND {_SPEAKS};
         CREATE OR REPLACE TEMP TABLE sizes AS
         SELECT anchor AS node, mention_count FROM settled_numbers
         UNION ALL
-        SELECT node, count(*) FROM unsettled_mention_nodes WHERE {_SPEAKS} GROUP BY node;
+        SELECT node, count(*) FROM unsettled_mention_nodes WHERE node IS NOT NULL AND {_SPEAKS} GROUP BY node;
         CREATE OR REPLACE TEMP TABLE said_often AS
         SELECT node, any_value(kind) AS kind, any_value(mention_count) AS mention_count,
                arg_min(mention_key, mention) AS first_key, min(id_no) AS own_number,
@@ -262,7 +262,7 @@ def stood_beside(placed: str, companies: str = "") -> str:
     known = f"IN (SELECT company FROM {companies})" if companies else "IS NOT NULL"
     found = " UNION ALL ".join(
         f"""SELECT {company} AS company, node, kind, name FROM {placed}
-            WHERE {company} {known} AND name IS NOT NULL AND (NOT is_withdrawn OR kind = 'withdrawn')"""
+            WHERE {company} {known} AND {_SPEAKS}"""
         for company in ("record", "household")
     )
     return f"SELECT DISTINCT * FROM ({found})"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -295,8 +295,12 @@ def status(home: Home) -> dict[str, Any]:
 
 def _last_written(home: Home, run: RunRecord) -> datetime:
     """When a run last wrote to its folder: who was killed cannot say that it ended."""
-    written = max(file.stat().st_mtime for file in home.run_folder(run.run_id).iterdir())
-    return datetime.fromtimestamp(written, UTC)
+    written = []
+    for file in home.run_folder(run.run_id).iterdir():
+        # A run that goes on removes files meanwhile.
+        with suppress(FileNotFoundError):
+            written.append(file.stat().st_mtime)
+    return datetime.fromtimestamp(max(written, default=run.started_at.timestamp()), UTC)
 
 
 def _landing_state(home: Home) -> dict[str, dict[str, Any]]:

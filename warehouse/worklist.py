@@ -125,18 +125,23 @@ def _ledger(connection: duckdb.DuckDBPyConnection, home: Home, *, write: bool = 
     if write:
         _begin(connection, home)
     elif not file.exists():
-        declared = ", ".join(f"NULL::{kind} AS {name}" for name, kind in LEDGER.items())
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE no_decisions AS SELECT {declared} LIMIT 0")
-        yield "no_decisions"
+        yield _no_decisions(connection)
         return
     _attach(connection, str(file).replace("'", "''"), write)
     try:
+        # Of a ledger that was begun before they appeared whole the table may be missing.
         if write:
-            # A ledger that was begun before it appeared whole may lack it.
             connection.execute(f"CREATE TABLE IF NOT EXISTS worklist.decisions ({_DECLARED})")
-        yield "worklist.decisions"
+        is_whole = connection.execute("SELECT 1 FROM duckdb_tables() WHERE database_name = 'worklist'").fetchall()
+        yield "worklist.decisions" if is_whole else _no_decisions(connection)
     finally:
         connection.execute("DETACH worklist")
+
+
+def _no_decisions(connection: duckdb.DuckDBPyConnection) -> str:
+    """The name of an empty table like the ledger's."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE no_decisions ({_DECLARED})")
+    return "no_decisions"
 
 
 def _begin(connection: duckdb.DuckDBPyConnection, home: Home) -> None:

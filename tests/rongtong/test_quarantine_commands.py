@@ -158,6 +158,8 @@ def test_of_a_run_that_was_killed_the_status_tells_when_it_last_wrote(tmp_path: 
     home = Home(tmp_path / "var")
     run = begin_run(home, date(2026, 1, 20))
     (home.run_folder(run.run_id) / "work.duckdb").touch()
+    # As a file that goes while the folder is read.
+    (home.run_folder(run.run_id) / "work.duckdb.wal").symlink_to("nowhere")
     for file, written in (("run.json", 1_700_000_000), ("work.duckdb", 1_700_000_600)):
         os.utime(home.run_folder(run.run_id) / file, (written, written))
     assert "building, last wrote 2023-11-15 06:23" in rongtong(home.root, "status").out

@@ -191,16 +191,21 @@ while True:
 """
 
 
+def kill_a_writer(home: Home, leads: list[str], delay: float) -> None:
+    """Let a process enter decisions about three leads, call after call, and kill it ``delay`` seconds later."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(home.root), *leads[:3]], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        time.sleep(delay)
+        writer.send_signal(signal.SIGKILL)
+
+
 def test_a_writer_killed_at_any_moment_leaves_whole_calls(home: Home, leads: list[str]) -> None:
     per_call = 40 * 3
     for delay in (0.05, 0.2, 0.35):
-        with subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(home.root), *leads[:3]], cwd=PROJECT, stdout=subprocess.PIPE, text=True
-        ) as writer:
-            assert writer.stdout is not None
-            assert writer.stdout.readline() == "ready\n"
-            time.sleep(delay)
-            writer.send_signal(signal.SIGKILL)
+        kill_a_writer(home, leads, delay)
         with open_leads(home) as connection:
             numbers = [
                 row[0] for row in connection.execute("SELECT decision_number FROM decisions ORDER BY 1").fetchall()
@@ -213,13 +218,7 @@ def test_a_writer_killed_at_any_moment_leaves_whole_calls(home: Home, leads: lis
 def test_the_ledger_appears_whole_or_not_at_all(home: Home, leads: list[str]) -> None:
     for delay in (0, 0.01, 0.02, 0.04, 0.06, 0.1):
         shutil.rmtree(home.worklist, ignore_errors=True)
-        with subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(home.root), *leads[:3]], cwd=PROJECT, stdout=subprocess.PIPE, text=True
-        ) as writer:
-            assert writer.stdout is not None
-            assert writer.stdout.readline() == "ready\n"
-            time.sleep(delay)
-            writer.send_signal(signal.SIGKILL)
+        kill_a_writer(home, leads, delay)
         with open_leads(home) as connection:
             counted = connection.execute("SELECT count(*) FROM decisions").fetchone()
         assert counted is not None
@@ -232,7 +231,14 @@ def test_what_was_left_of_a_ledger_that_was_never_made_is_in_nobodys_way(home: H
     folder = home.private_folder(home.worklist)
     (folder / f".{LEDGER_FILE}.new").write_bytes(b"half a header")
     assert decide(home, leads[0], State.CONFIRMED).is_new
-    assert sorted(file.name for file in folder.glob("*edger*")) == [LEDGER_FILE]
+    assert sorted(file.name for file in folder.glob("*ledger*")) == [LEDGER_FILE]
+
+
+def test_a_ledger_without_its_table_holds_no_decision(home: Home, leads: list[str]) -> None:
+    duckdb.connect(str(home.private_folder(home.worklist) / LEDGER_FILE)).close()
+    with open_leads(home) as connection:
+        assert connection.execute("SELECT count(*) FROM decisions").fetchone() == (0,)
+    assert decide(home, leads[0], State.CONFIRMED).is_new
 
 
 def test_a_ledger_that_cannot_be_made_is_one_sentence(home: Home, leads: list[str]) -> None:
