@@ -22,6 +22,7 @@ Life = tuple[date | None, date | None]
 # The weight of an edge that a person decided.
 DECIDED = inf
 EQUALLY_LIKELY = "two partners are equally likely"
+TWINS = "twins, and either may be meant"
 TWO_NUMBERS = "two different sound identity numbers"
 FAR_APART = "birth dates far apart"
 ACT_AFTER_DEATH = "an act in person after the death"
@@ -57,7 +58,8 @@ class Constraints:
 
     ``lives``: the day a node's person died and the last day it acted in person, where told. ``decided``: pairs that a
     person keeps apart; ``together``: pairs that a person put together; ``founders``: those of them that found a
-    citizen by themselves.
+    citizen by themselves. ``twins``: edges that lead to a twin while either may be meant, with the node that either
+    may be.
     """
 
     numbers: dict[int, str]
@@ -67,6 +69,7 @@ class Constraints:
     decided: frozenset[tuple[int, int]] = frozenset()
     together: tuple[tuple[int, int], ...] = ()
     founders: frozenset[int] = frozenset()
+    twins: dict[tuple[int, int], int] = field(default_factory=dict)
 
 
 @dataclass
@@ -109,14 +112,14 @@ def join_founders(edges: Iterable[Edge], constraints: Constraints) -> Partition:
     _join_decided(growing, constraints)
     ordered = sorted(((-weight, min(a, b), max(a, b)) for weight, a, b in edges))
     tied = _ties([(-minus, a, b) for minus, a, b in ordered], constraints)
-    torn = {node for pair in tied for node in pair if node not in constraints.numbers}
+    torn = {node for pair in tied for node in pair if node not in constraints.numbers} | set(constraints.twins.values())
     for minus, a, b in ordered:
         weight = -minus
         left, right = result.find(a), result.find(b)
         # Nor does a third record break the tie, by having joined one of the two.
         is_detour = left != right and (a in torn and right in growing.numbers or b in torn and left in growing.numbers)
-        if (a, b) in tied or is_detour:
-            result.review.append((weight, a, b, EQUALLY_LIKELY))
+        if (a, b) in tied or (a, b) in constraints.twins or is_detour:
+            result.review.append((weight, a, b, TWINS if (a, b) in constraints.twins else EQUALLY_LIKELY))
             continue
         if left == right:
             continue
@@ -156,9 +159,13 @@ def attach_weak(edges: Iterable[Edge], partition: Partition, constraints: Constr
         unit = partition.find(weak)
         if constraints.founders.isdisjoint([unit, *members[unit]]):  # else a person decided where it belongs
             options[unit].setdefault(partition.find(founder), (weight, weak, founder))
+    torn = set(constraints.twins.values())
     order = sorted((-max(edge[0] for edge in found.values()), unit) for unit, found in options.items())
     for _, unit in order:
         alike = [unit, *members[unit]]
+        if not torn.isdisjoint(alike):
+            partition.review += [(*edge, TWINS) for edge in options[unit].values()]
+            continue
         allowed = []
         for root, edge in options[unit].items():
             reason = _why_not_attached(alike, [root, *members[root]], constraints)

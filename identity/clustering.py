@@ -15,24 +15,21 @@ from warehouse.duck import take_rows
 def is_linkable() -> str:
     """SQL over ``scored_pairs``: the rules that no weight can outvote.
 
-    A name alone is nobody, however rare: one more thing must agree, and a district only suffices a rare name. A name
-    with a character missing needs a thing of the very person (birth date, document, account, number nearly the same) or
-    a phone that one family has; one with a changed character may be a twin's and needs what twins do not share; a
-    polite form needs such a phone.
+    A name alone is nobody, however rare: one more thing must agree, and what that is depends on how the names agree.
     """
     rules = (
-        (comparisons.NAME_SAME, comparisons.OWN_SUPPORT + comparisons.NEAR_SUPPORT + comparisons.LOOSE_SUPPORT),
+        (comparisons.NAME_SAME, comparisons.SAME_NAME_SUPPORT),
         (comparisons.RARE_NAME, comparisons.RARE_NAME_SUPPORT),
         (comparisons.NAME_SHORTENED, comparisons.SHORTENED_NAME_SUPPORT),
         (comparisons.NAME_CHANGED, comparisons.CHANGED_NAME_SUPPORT),
-        (("polite_form",), (comparisons.POLITE_SUPPORT,)),
+        (("polite_form",), comparisons.POLITE_SUPPORT),
     )
-    return f"({' OR '.join(f'(gamma_name IN ({_numbers(names)}) AND ({_any(levels)}))' for names, levels in rules)})"
+    return f"({' OR '.join(f'({_has_name(names)} AND ({_any(support)}))' for names, support in rules)})"
 
 
 def weight_needed() -> str:
     """SQL over ``scored_pairs``: the match weight that makes the pair a link, by how closely the rest agrees."""
-    close = _any(comparisons.OWN_SUPPORT + comparisons.NEAR_SUPPORT)
+    close = _any(comparisons.SAME_NAME_SUPPORT)
     return f"CASE WHEN {close} THEN {thresholds.LINK_WEIGHT} ELSE {thresholds.LOOSE_LINK_WEIGHT} END"
 
 
@@ -41,33 +38,81 @@ def is_certain(member: str) -> str:
     return f"{member}.kind = 'anchor' AND coalesce({member}.reason, '') <> 'id+no_name'"
 
 
-def _any(levels: tuple[tuple[str, str], ...]) -> str:
-    return " OR ".join(_reaches(*level) for level in levels)
+def _any(supports: tuple[comparisons.Support, ...]) -> str:
+    return " OR ".join(f"({' AND '.join(_reaches(*level) for level in support)})" for support in supports)
 
 
-def _numbers(names: tuple[str, ...]) -> str:
-    return ", ".join(str(level_number("name", level)) for level in names)
+def _has_name(levels: tuple[str, ...]) -> str:
+    return f"gamma_name IN ({', '.join(str(level_number('name', level)) for level in levels)})"
 
 
 def _reaches(comparison: str, level: str) -> str:
     return f"gamma_{comparison} >= {level_number(comparison, level)}"
 
 
+# What is told of two people whatever their names: of the others a level says more beside the same name.
+_NAMELESS = ("number", "certificate", "document", "account", "sex", "phone", "address", "district")
+
+
 def create_edges(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``edges``: the scored pairs that may join, with whether each node founds a citizen."""
+    """Create ``edges``: the scored pairs that may join (the view ``joining_edges``), with whether each node founds a
+    citizen; and those that join nobody but may bear out a doubt (``is_rival``): one side has a number, and the other
+    its birthday and a part of its name. ``nameless_weight`` is the weight of what agrees whatever the names.
+    """
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE edges AS
-        SELECT s.left_node, s.right_node, s.match_weight, l.is_founder AS left_founds, r.is_founder AS right_founds
-        FROM scored_pairs AS s JOIN nodes AS l ON l.node = left_node JOIN nodes AS r ON r.node = right_node
-        WHERE {is_linkable()} AND s.match_weight >= {weight_needed()}
+        SELECT left_node, right_node, match_weight, nameless_weight, l.is_founder AS left_founds,
+               r.is_founder AS right_founds, NOT is_joining AS is_rival
+        FROM (
+            SELECT left_node, right_node, match_weight, {" + ".join(f"weight_{each}" for each in _NAMELESS)}
+                       AS nameless_weight,
+                   {is_linkable()} AND match_weight >= {weight_needed()} AS is_joining,
+                   {_has_name(comparisons.NAME_SHORTENED)} AND {_reaches("birth", "same")} AS is_of_part
+            FROM scored_pairs
+        ) JOIN nodes AS l ON l.node = left_node JOIN nodes AS r ON r.node = right_node
+        WHERE is_joining OR is_of_part AND (l.number IS NOT NULL OR r.number IS NOT NULL);
+        CREATE OR REPLACE VIEW joining_edges AS FROM edges WHERE NOT is_rival
+        """
+    )
+
+
+def find_twins_edges(connection: duckdb.DuckDBPyConnection, nodes: str) -> None:
+    """Create ``twins_edges`` (left_node, right_node, node): the edges of a ``node`` without a number, among relation
+    ``nodes``, to people who may be twins, where nothing but the name says clearly which of them is meant.
+
+    Numbers of twins share region and birthday, their first fourteen digits. The name says nothing clearly, however much
+    it weighs: what is left of the one's name, when it lost a character, can be the other's whole name.
+    """
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE twins_edges AS
+        WITH told AS MATERIALIZED (
+            SELECT node, number FROM {nodes}
+            SEMI JOIN (SELECT unnest([left_node, right_node]) AS node FROM edges) USING (node)
+        ),
+        sides AS MATERIALIZED (
+            SELECT left_node, right_node, match_weight, nameless_weight, is_rival,
+                   CASE WHEN l.number IS NULL THEN left_node ELSE right_node END AS node,
+                   coalesce(l.number, r.number) AS number, substr(coalesce(l.number, r.number), 1, 14) AS born
+            FROM edges ANTI JOIN cannot_links USING (left_node, right_node)
+            JOIN told AS l ON l.node = left_node JOIN told AS r ON r.node = right_node
+            WHERE (l.number IS NULL) <> (r.number IS NULL)
+        ),
+        doubts AS (
+            SELECT node, born FROM sides GROUP BY ALL
+            HAVING count(DISTINCT number) > 1 AND (
+                max(nameless_weight, 2)[1] - max(nameless_weight, 2)[2] < {thresholds.TWIN_MARGIN}
+                OR arg_max(is_rival, nameless_weight) OR arg_max(match_weight, nameless_weight) < max(match_weight))
+        )
+        SELECT left_node, right_node, node FROM sides SEMI JOIN doubts USING (node, born) WHERE NOT is_rival
         """
     )
 
 
 def find_sure_edges(connection: duckdb.DuckDBPyConnection, nodes: str) -> None:
-    """Part ``edges`` into ``sure_edges``, which join two nodes of relation ``nodes`` whatever the others do, and
-    ``open_edges``.
+    """Part ``joining_edges`` into ``sure_edges``, which join two nodes of relation ``nodes`` whatever the others do,
+    and ``open_edges``.
 
     Nine in ten stand alone: no other edge and no decision touches their nodes. Of these an edge is sure about whose
     nodes nothing is told by which ``cluster`` could hold them apart. Whatever leaves a doubt is left to it.
@@ -80,7 +125,7 @@ def find_sure_edges(connection: duckdb.DuckDBPyConnection, nodes: str) -> None:
             UNION ALL SELECT unnest([left_node, right_node]) FROM decided_pairs
         ),
         shared AS (SELECT node FROM ends GROUP BY node HAVING count(*) > 1)
-        SELECT * FROM edges ANTI JOIN cannot_links USING (left_node, right_node)
+        SELECT * FROM joining_edges ANTI JOIN cannot_links USING (left_node, right_node)
         WHERE left_node NOT IN (SELECT node FROM shared) AND right_node NOT IN (SELECT node FROM shared)
           AND left_node NOT IN (SELECT node FROM lives) AND right_node NOT IN (SELECT node FROM lives);
         CREATE OR REPLACE TEMP TABLE sure_edges AS
@@ -91,7 +136,8 @@ def find_sure_edges(connection: duckdb.DuckDBPyConnection, nodes: str) -> None:
         SELECT e.* FROM lone_edges AS e JOIN told AS l ON l.node = left_node JOIN told AS r ON r.node = right_node
         WHERE (l.number IS NULL OR r.number IS NULL)
           AND (len(l.birth_days) = 0 OR len(r.birth_days) = 0 OR list_has_any(l.birth_days, r.birth_days));
-        CREATE OR REPLACE TEMP TABLE open_edges AS FROM edges ANTI JOIN sure_edges USING (left_node, right_node)
+        CREATE OR REPLACE TEMP TABLE open_edges AS
+        FROM joining_edges ANTI JOIN sure_edges USING (left_node, right_node)
         """
     )
 
@@ -169,8 +215,8 @@ def find_decided_mentions(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP TABLE likened AS
         WITH open_nodes AS (SELECT DISTINCT node, cluster FROM decided_nodes WHERE NOT is_sure),
         ways AS (
-            SELECT left_node AS node, right_node AS other, match_weight FROM edges
-            UNION ALL SELECT right_node, left_node, match_weight FROM edges
+            SELECT left_node AS node, right_node AS other, match_weight FROM joining_edges
+            UNION ALL SELECT right_node, left_node, match_weight FROM joining_edges
         )
         SELECT o.cluster, max(w.match_weight) AS match_weight
         FROM open_nodes AS o JOIN ways AS w USING (node)
@@ -196,6 +242,7 @@ def cluster_nodes(connection: duckdb.DuckDBPyConnection, nodes: str = "nodes") -
     ``cluster_numbers`` and ``clustered`` (one row per mention with a cluster).
     """
     find_sure_edges(connection, nodes)
+    find_twins_edges(connection, nodes)
     partition = partition_open_edges(connection)
     decisions.report_contradictions(connection, partition.contradicted)
     connection.execute(

@@ -147,28 +147,37 @@ COMPARISONS = (
     ),
 )
 
-# Name levels that can be one person's name written twice; the others are never linked without a person's decision. A
-# changed character may be a twin's, who shares birthday, parents and home, and has the next number.
+# What must agree, each at least as well as the named level of its comparison.
+Support = tuple[tuple[str, str], ...]
+
+# Name levels that can be one person's name written twice; the others are never linked without a person's decision.
+NAME_SAME = ("same_rare", "same_uncommon", "same_common", "same_sound")
 NAME_SHORTENED = ("char_missing",)
 NAME_CHANGED = ("one_char", "same_given")
-# A surname and a polite form fit many: they are linked on a phone that only one family has.
-POLITE_SUPPORT = ("phone", "same_rare")
-NAME_SAME = ("same_rare", "same_uncommon", "same_common", "same_sound")
-CHANGED_NAME_SUPPORT = (("number", "one_edit"), ("certificate", "same"), ("document", "same"), ("account", "same"))
-# What speaks for the very person, and what speaks for a family or a home: levels at least as good as the named one.
-OWN_SUPPORT = (
-    ("birth", "near"), ("number", "two_edits"), ("certificate", "same"), ("document", "same"), ("account", "same")
-)  # fmt: skip
-NEAR_SUPPORT = (
-    ("phone", "same_common"), ("address", "same_common"), ("household", "same"), ("kin", "same_kin_name"),
-)  # fmt: skip
-# A date off by weeks speaks loosely. A district is shared by many: it speaks, loosely, beside a name nobody else bears.
-LOOSE_SUPPORT = (("birth", "within_lunar_days"),)
 RARE_NAME = ("same_rare",)
-RARE_NAME_SUPPORT = (("district", "same"),)
-# A name with a character missing is told from a brother's or sister's by a phone that one family has; a name with a
-# changed character, which may be a twin's, is not.
-SHORTENED_NAME_SUPPORT = (*OWN_SUPPORT, ("phone", "same_rare"))
+# Things of the very person. A twin shares birthday, parents and home, and has the next number: two digits off.
+OWN_SUPPORT: tuple[Support, ...] = (
+    (("number", "one_edit"),), (("certificate", "same"),), (("document", "same"),), (("account", "same"),),
+)  # fmt: skip
+# What a family or a home shares.
+FAMILY = (("phone", "same_common"), ("address", "same_common"), ("household", "same"), ("kin", "same_kin_name"))
+ONE_FAMILYS_PHONE: Support = (("phone", "same_rare"),)
+# Beside the same name the very birthday suffices, and so does family. A birthday off by a digit or by weeks does not:
+# of strangers of one rare name that many have, too.
+SAME_NAME_SUPPORT: tuple[Support, ...] = (
+    *OWN_SUPPORT, (("number", "two_edits"),), (("birth", "same"),), *((each,) for each in FAMILY),
+)  # fmt: skip
+# A district is shared by many: it speaks, loosely, beside a name nobody else bears.
+RARE_NAME_SUPPORT: tuple[Support, ...] = ((("district", "same"),),)
+# What is left of a name that lacks a character may be left of a twin's: a birthday needs the family beside it, where
+# no phone of one family speaks.
+SHORTENED_NAME_SUPPORT: tuple[Support, ...] = (
+    *OWN_SUPPORT, ONE_FAMILYS_PHONE, *((("birth", "near"), each) for each in FAMILY),
+)  # fmt: skip
+# A name with a changed character may be a twin's.
+CHANGED_NAME_SUPPORT = OWN_SUPPORT
+# A surname and a polite form fit many: they are linked on a phone that only one family has.
+POLITE_SUPPORT: tuple[Support, ...] = (ONE_FAMILYS_PHONE,)
 
 COMPARED_COLUMNS = (
     "name", "names", "sound", "sounds", "surname_sound", "name_count", "numbers", "certificates", "claims", "documents",

@@ -100,6 +100,7 @@ def read_constraints(connection: duckdb.DuckDBPyConnection) -> Constraints:
         "SELECT node FROM nodes WHERE is_founder AND node IN"
         " (SELECT unnest([left_node, right_node]) FROM decided_pairs)"
     ).fetchall()
+    twins = connection.execute("SELECT left_node, right_node, node FROM twins_edges").fetchall()
     return Constraints(
         numbers=numbers,
         apart=dict(apart),
@@ -108,4 +109,5 @@ def read_constraints(connection: duckdb.DuckDBPyConnection) -> Constraints:
         decided=frozenset((left, right) for left, right, verdict in decided if verdict == NON_LINK),
         together=tuple((left, right) for left, right, verdict in decided if verdict == LINK),
         founders=frozenset(node for (node,) in founders),
+        twins={(left, right): node for left, right, node in twins},
     )

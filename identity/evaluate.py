@@ -75,7 +75,9 @@ class Evaluation:
 
     ``missing``: mentions of the truth that the run does not have (in quarantine, say). ``unknown``: mentions of the run
     that the truth does not name; they are left out. ``invented``: mentions of nobody that were given a citizen.
-    ``two_numbers``: citizens with mentions that own two different sound numbers.
+    ``two_numbers``: citizens with mentions that own two different sound numbers. ``mixed``: citizens with mentions of
+    two persons or more; of these, ``mixed_twins``: of two with one birthday and surname; ``mixed_beside``: of two who
+    stand on one record, as spouses do.
     """
 
     mentions: int
@@ -86,6 +88,9 @@ class Evaluation:
     citizens: int
     persons: int
     two_numbers: int
+    mixed: int
+    mixed_twins: int
+    mixed_beside: int
     scores: dict[str, tuple[GroupScore, ...]]
 
     def overall(self, question: str) -> GroupScore:
@@ -120,6 +125,7 @@ def evaluate(work_file: Path, truth_file: Path) -> Evaluation:
         ).fetchone()
         assert counts is not None
         mentions, missing, unknown, unresolved, invented, citizens, persons = counts
+        mixed, twins, beside = mixed_citizens(connection)
         return Evaluation(
             mentions,
             missing,
@@ -129,6 +135,9 @@ def evaluate(work_file: Path, truth_file: Path) -> Evaluation:
             citizens,
             persons,
             two_numbers=citizens_with_two_numbers(connection),
+            mixed=mixed,
+            mixed_twins=twins,
+            mixed_beside=beside,
             scores={question: tuple(score_groups(connection, question)) for question in (WITH_CITIZEN, ALL_MENTIONS)},
         )
 
@@ -175,11 +184,13 @@ def _join(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
         connection.execute(
             f"""
             CREATE TEMP TABLE joined AS
-            SELECT {", ".join(KEY)}, truth.person_id, truth.damage, run.citizen_id, run.own_number,
+            SELECT {", ".join(KEY)}, truth.person_id, truth.damage, run.citizen_id, run.own_number, run.record_key,
+                   run.name, run.birth_date,
                    truth.is_true IS NOT NULL AS is_true, run.is_linked IS NOT NULL AS is_linked
             FROM (SELECT *, true AS is_true FROM truth) AS truth
             FULL JOIN (
                 SELECT {", ".join(f"m.{column}" for column in KEY)}, l.citizen_id, true AS is_linked,
+                       m.record_key, m.name, m.birth_date,
                        CASE WHEN regexp_matches(l.reason, '^(id|conflict:)')
                                  AND NOT starts_with(l.reason, 'conflict:placeholder') THEN m.id_no END AS own_number
                 FROM work.identity.mention_links AS l
@@ -203,6 +214,45 @@ def citizens_with_two_numbers(connection: duckdb.DuckDBPyConnection) -> int:
         """
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def mixed_citizens(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
+    """Citizens of ``joined`` with mentions of two persons or more; of these, those of two persons with one birthday and
+    surname, and those of two persons who stand on one record.
+
+    A person's birthday and surname are those that most of its mentions state; a sound number states its birthday.
+    """
+    row = connection.execute(
+        """
+        WITH inside AS (
+            SELECT citizen_id, person_id FROM joined
+            WHERE citizen_id IS NOT NULL AND person_id IS NOT NULL GROUP BY citizen_id, person_id
+            QUALIFY count(*) OVER (PARTITION BY citizen_id) > 1
+        ),
+        strangers AS (
+            SELECT a.citizen_id, a.person_id, b.person_id AS other_id
+            FROM inside AS a JOIN inside AS b ON a.citizen_id = b.citizen_id AND a.person_id < b.person_id
+        ),
+        involved AS MATERIALIZED (
+            SELECT person_id, record_key, left(name, 1) AS surname,
+                   coalesce(try_strptime(substr(own_number, 7, 8), '%Y%m%d')::DATE, birth_date) AS born
+            FROM joined SEMI JOIN inside USING (person_id)
+        ),
+        people AS (SELECT person_id, mode(born ORDER BY born) AS born, mode(surname ORDER BY surname) AS surname
+            FROM involved GROUP BY person_id),
+        beside AS (
+            SELECT DISTINCT a.person_id, b.person_id AS other_id
+            FROM involved AS a JOIN involved AS b ON a.record_key = b.record_key AND a.person_id < b.person_id
+        )
+        SELECT count(DISTINCT s.citizen_id),
+               count(DISTINCT s.citizen_id) FILTER (p.born = q.born AND p.surname = q.surname),
+               count(DISTINCT s.citizen_id) FILTER (beside.person_id IS NOT NULL)
+        FROM strangers AS s JOIN people AS p ON p.person_id = s.person_id
+        JOIN people AS q ON q.person_id = s.other_id
+        LEFT JOIN beside ON beside.person_id = s.person_id AND beside.other_id = s.other_id
+        """
+    ).fetchone()
+    return row or (0, 0, 0)
 
 
 def score_groups(

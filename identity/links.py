@@ -148,9 +148,9 @@ def create_review(connection: duckdb.DuckDBPyConnection, partition: Partition) -
 
 
 def without_joined(pairs: str) -> str:
-    """SQL: the scored pairs of relation ``pairs`` that are no edge and need not stay apart."""
+    """SQL: the scored pairs of relation ``pairs`` that may not join and need not stay apart."""
     return f"""
         SELECT left_node, right_node, match_weight FROM {pairs}
-        ANTI JOIN edges USING (left_node, right_node) ANTI JOIN cannot_links USING (left_node, right_node)
+        ANTI JOIN joining_edges USING (left_node, right_node) ANTI JOIN cannot_links USING (left_node, right_node)
         WHERE match_weight >= {thresholds.REVIEW_WEIGHT}
     """

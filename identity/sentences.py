@@ -159,15 +159,20 @@ _APART: dict[str, tuple[str, str]] = {
         "Two partners are equally likely: a tie is never broken, it waits for a person.",
         "有两个可能性相当的对象，不自动选择，等待人工判定。",
     ),
+    "twins, and either may be meant": (
+        "Two people have numbers of one region and birthday, as twins have, and what is said fits either; it waits for"
+        " a person.",
+        "有两人的号码地区与出生日期相同（如双胞胎），现有内容对两人都说得通，等待人工判定。",
+    ),
     "the evidence does not suffice": (
         "The evidence does not suffice for a link; the pair waits for a person.",
         "证据不足以关联，等待人工判定。",
     ),
     "speaks against": ("The evidence speaks against it.", "证据表明不是同一人。"),
     "name needs support": (
-        "The weight would do, but the names agree too little for what else agrees: such a name must be borne out by a"
-        " thing of the very person.",
-        "权重足够，但姓名的相符程度还需要本人特有的信息来支持。",
+        "The weight would do, but beside a name that agrees so far too little else does: such a name must be borne out"
+        " by a thing of the very person, by the very birthday, or by the family.",
+        "权重足够，但仅凭这样的姓名相符还不够，需要本人特有的信息、完全相同的生日或家庭信息来支持。",
     ),
     "taken elsewhere": (
         "The weight would do, but a stronger link took one of them to another citizen, whom a constraint keeps apart.",

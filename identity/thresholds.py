@@ -2,7 +2,7 @@
 
 # A candidate pair whose match weight reaches this is a link, if no constraint forbids it.
 LINK_WEIGHT = 1.5
-# A pair for which only a district or a date off by weeks speaks beside the name needs this much.
+# A pair for which only a district speaks beside the name needs this much.
 LOOSE_LINK_WEIGHT = 3.0
 # From here up to the link weight a pair is undecided and waits for a person.
 REVIEW_WEIGHT = 0.0
@@ -10,6 +10,9 @@ REVIEW_WEIGHT = 0.0
 FOUNDING_RECORDS = 3
 # Two best partners nearer to each other than this are a tie: both go to review, neither is taken.
 TIE_MARGIN = 2.0
+# Of two people who may be twins, the one who is meant leads by so much in what is told whatever the names: what a home
+# shares weighs less, a thing of the very person or a phone or home known to be the other's more.
+TWIN_MARGIN = 8.0
 
 # Declared weight (bits) of mentions that collapse because name, birth date and the rest say the same.
 IDENTICAL_MENTIONS_WEIGHT = 20.0

@@ -274,6 +274,9 @@ def _evaluate_truth(found: scores.Evaluation, as_json: bool) -> None:
         ("mentions of nobody given a citizen", found.invented),
         ("persons / citizens", f"{found.persons:,} / {found.citizens:,}"),
         ("citizens with two sound numbers", found.two_numbers),
+        ("citizens with mentions of two persons", found.mixed),
+        ("… of one birthday and surname, as twins", found.mixed_twins),
+        ("… who stand on one record, as spouses", found.mixed_beside),
     )
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)

@@ -7,7 +7,7 @@ import datetime as dt
 import random
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +131,7 @@ def partition(work_file: Path) -> set[frozenset[str]]:
 
 def invent_town(seed: int, families: int) -> Book:
     """A town of couples with twins, assisted households, elders with contacts, and the faults records have."""
-    draw = random.Random(seed)
+    draw, twist = random.Random(seed), random.Random(f"twins {seed}")
     book = Book()
 
     def name(surname: str) -> str:
@@ -149,6 +149,10 @@ def invent_town(seed: int, families: int) -> Book:
         twins = [
             Person(f"{at}t{n}", surname + draw.choice(GIVEN) + GIVEN[(at + n) % 40], birth, first + n) for n in (0, 1)
         ]
+        if twist.random() < 0.5:
+            # Twins of one sex, who share a character of their names as parents will have it.
+            shared = twins[0].name[:2] + twins[1].name[2]
+            twins[1] = replace(twins[1], name=shared, sequence=twins[0].sequence + 2)
         for record in range(draw.choice((1, 2))):
             for person, role in ((man, "man"), (woman, "woman")):
                 fault = draw.random()
@@ -180,3 +184,20 @@ def invent_town(seed: int, families: int) -> Book:
         )  # fmt: skip
         book.say(woman, f"e{at}", "contact", table="elder", phones=[phone])
     return book
+
+
+def say_what_is_left_of_twins(book: Book, seed: int) -> None:
+    """Add registrations without a number in which the name of one of the town's twins lost its last character."""
+    draw = random.Random(f"left {seed}")
+    twins = [row for row in book.rows if row["mention_key"].startswith("silo/member/1/") and "t" in row["record_key"]]
+    for row in twins:
+        if draw.random() < 0.5:
+            number = row["id_no"]
+            book.say(
+                None, f"left-{row['source_record_id']}", "man", name=row["name"][:2],
+                birth_date=dt.datetime.strptime(number[6:14], "%Y%m%d").date(),
+                sex="male" if int(number[16]) % 2 else "female",
+                address=draw.choice(("锦江区蓉都大道1号", "锦江区蓉都大道2号", None)),
+            )  # fmt: skip
+            if draw.random() < 0.5:
+                row["address"] = "锦江区蓉都大道1号"

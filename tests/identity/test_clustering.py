@@ -67,7 +67,8 @@ def by_tables(edges: list[Edge], founders: set[int], constraints: Constraints) -
             CREATE TABLE nodes (node BIGINT, kind VARCHAR, number VARCHAR, held_number VARCHAR, is_founder BOOLEAN,
                                 birth_days DATE[]);
             CREATE TABLE edges (match_weight DOUBLE, left_node BIGINT, right_node BIGINT, left_founds BOOLEAN,
-                                right_founds BOOLEAN);
+                                right_founds BOOLEAN, is_rival BOOLEAN DEFAULT false, nameless_weight DOUBLE);
+            CREATE VIEW joining_edges AS FROM edges;
             CREATE TABLE cannot_links (left_node BIGINT, right_node BIGINT, reason VARCHAR);
             CREATE TABLE decided_pairs (decision_id VARCHAR, verdict VARCHAR, left_node BIGINT, right_node BIGINT);
             CREATE TABLE lives (node BIGINT, died_on DATE, acted_on DATE);
@@ -81,7 +82,7 @@ def by_tables(edges: list[Edge], founders: set[int], constraints: Constraints) -
                 (node, "residual", *[numbers.get(node)] * 2, node in founders, list(births.get(node, ())))
                 for node in range(1, COUNT + 1)
             ],
-            "edges": [(w, a, b, a in founders, b in founders) for w, a, b in edges],
+            "edges": [(w, a, b, a in founders, b in founders, False, w) for w, a, b in edges],
             "cannot_links": [
                 (a, b, why) for a, others in constraints.apart.items() for b, why in others.items() if a < b
             ],

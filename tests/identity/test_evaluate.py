@@ -103,12 +103,42 @@ def test_a_run_is_scored_against_a_truth_by_silo_and_role(town: tuple[Book, Path
     pq.write_table(truth_of(book), tmp_path / "truth.parquet")
     found = evaluate(work_file, tmp_path / "truth.parquet")
     assert found.mentions == len(book.rows)
-    assert (found.missing, found.unknown, found.invented, found.two_numbers) == (0, 0, 0, 0)
+    assert (found.missing, found.unknown, found.invented, found.two_numbers, found.mixed) == (0, 0, 0, 0, 0)
     assert found.overall(WITH_CITIZEN).pairwise.f1 >= 0.98
     assert found.overall(ALL_MENTIONS).pairwise.recall <= found.overall(WITH_CITIZEN).pairwise.recall
     names = {(each.grouping, each.group) for each in found.scores[WITH_CITIZEN]}
     assert ("silo", "silo") in names and ("role", "member") in names
     assert not any(grouping == "damage" for grouping, _ in names)
+
+
+def test_citizens_of_twins_and_of_spouses_are_counted_apart(tmp_path: Path) -> None:
+    born, book = dt.date(1950, 4, 4), Book()
+    elder, younger, stranger = (
+        Person(key, name, day, place)
+        for key, name, day, place in (
+            ("elder", "冉冬生", born, 501),
+            ("younger", "冉冬明", born, 503),
+            ("stranger", "汪洋", dt.date(1951, 2, 3), 505),
+        )
+    )
+    for n in range(3):
+        for person in (elder, younger, stranger):
+            book.say(person, f"{person.key}{n}", "payee", table="payment", id_no=person.number, sex="male")
+    book.say(elder, "pair", "man", id_no=elder.number)
+    book.say(stranger, "pair", "woman", id_no=stranger.number)
+    work_file = book.write(tmp_path / "work.duckdb")
+    resolve(work_file, Home(tmp_path / "home"), "run-1")
+
+    def mixed(truth: dict[str, str]) -> tuple[int, int, int]:
+        told = Book(book.rows, book.truth | truth)
+        pq.write_table(truth_of(told), tmp_path / "truth.parquet")
+        found = evaluate(work_file, tmp_path / "truth.parquet")
+        return found.mixed, found.mixed_twins, found.mixed_beside
+
+    assert mixed({}) == (0, 0, 0)
+    assert mixed({"silo/payment/elder0/payee": "younger"}) == (1, 1, 0)
+    assert mixed({"silo/payment/elder0/payee": "stranger"}) == (1, 0, 1)
+    assert mixed({"silo/payment/younger0/payee": "stranger"}) == (1, 0, 0)
 
 
 def test_a_placeholder_is_no_second_number(tmp_path: Path) -> None:

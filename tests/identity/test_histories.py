@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from invented_mentions import Book, invent_town, partition, read_links
+from invented_mentions import Book, invent_town, partition, read_links, say_what_is_left_of_twins
 from same_as_anew import resolve_both_ways
 
 from identity.decisions import record, revoke
@@ -30,7 +30,9 @@ class History:
     def __init__(self, folder: Path, seed: int) -> None:
         self.draw = random.Random(seed)
         self.home, self.work_file = Home(folder / "home"), folder / "work.duckdb"
-        self.final = invent_town(seed, FAMILIES).rows
+        town = invent_town(seed, FAMILIES)
+        say_what_is_left_of_twins(town, seed)
+        self.final = town.rows
         self.runs = 0
         self.known: dict[str, dict[str, Any]] = {}
 

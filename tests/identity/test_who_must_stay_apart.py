@@ -14,6 +14,8 @@ from warehouse.duck import connect
 ELDER = Person("elder", "王建国", dt.date(1970, 4, 4), 501)
 YOUNGER = Person("younger", "王建军", dt.date(1972, 5, 5), 503)
 ONE = Person("one", "冉冬生", dt.date(1950, 4, 4), 501, "13900000001")
+TWIN = Person("twin", "高丽敏", dt.date(1970, 6, 22), 472)
+SISTER = Person("sister", "高丽华", dt.date(1970, 6, 22), 474)
 OTHER = Person("other", "冉冬生", dt.date(1950, 4, 4), 503, "13900000002")
 
 
@@ -29,6 +31,10 @@ def in_one_household(book: Book, *people: Person) -> None:
                 person, f"{month}/{person.key}", "member", table="member", household_key="510104/1",
                 said_on=dt.date(2025, month, 1), id_no=person.number,
             )  # fmt: skip
+
+
+def married(book: Book, who: Person, **said: str) -> None:
+    book.say(who, who.key, "woman", id_no=who.number, sex="female", birth_date=who.born, **said)
 
 
 @pytest.mark.parametrize("registrations", [0, 2])
@@ -113,6 +119,64 @@ def test_a_third_record_breaks_no_tie(desk: Desk) -> None:
     links = desk.run(book)
     assert links["r"]["citizen_id"] == links["one0"]["citizen_id"]
     assert links["c"]["citizen_id"] not in (links["one0"]["citizen_id"], links["other0"]["citizen_id"])
+
+
+def test_what_is_left_of_a_name_is_not_given_to_either_twin(desk: Desk) -> None:
+    book = Book()
+    married(book, TWIN, name="高丽")
+    married(book, SISTER)
+    part = book.say(None, "part", "woman", name="高丽", sex="female", birth_date=TWIN.born)
+    links = desk.run(book)
+    assert links["part"]["citizen_id"] not in (links["twin"]["citizen_id"], links["sister"]["citizen_id"])
+    waiting = desk.ask(f"SELECT reason FROM identity.review_pairs WHERE '{part}' IN (mention_key_l, mention_key_r)")
+    assert ("twins, and either may be meant",) in waiting
+
+
+def test_a_twin_who_comes_later_takes_back_what_her_sister_was_given(desk: Desk) -> None:
+    book = Book()
+    married(book, TWIN)
+    home = {"sex": "female", "birth_date": TWIN.born, "address": "青羊区宁夏街9号"}
+    book.say(TWIN, "home", "elder", table="elder", id_no=TWIN.number, **home)
+    book.say(None, "part", "elder", table="elder", name="高丽", **home)
+    links = desk.run(book)
+    assert links["part"]["citizen_id"] == links["twin"]["citizen_id"]
+    married(book, SISTER)
+    links = desk.run(book)
+    assert links["part"]["citizen_id"] not in (links["twin"]["citizen_id"], links["sister"]["citizen_id"])
+
+
+def test_a_thing_of_the_very_person_tells_twins_apart(desk: Desk) -> None:
+    book = Book()
+    married(book, TWIN)
+    married(book, SISTER)
+    slip = "7" + TWIN.number[1:]
+    book.say(None, "part", "woman", name="高丽", sex="female", birth_date=TWIN.born, damaged_id_no=slip)
+    links = desk.run(book)
+    assert links["part"]["citizen_id"] == links["twin"]["citizen_id"] != links["sister"]["citizen_id"]
+
+
+@pytest.mark.parametrize(
+    ("beside", "joins"), [({}, False), ({"address": "青羊区宁夏街9号"}, True)], ids=["alone", "home"]
+)
+def test_a_birthday_beside_what_is_left_of_a_name_needs_more(desk: Desk, beside: dict[str, str], joins: bool) -> None:
+    book = Book()
+    book.say(TWIN, "twin", "woman", id_no=TWIN.number, sex="female", birth_date=TWIN.born, **beside)
+    book.say(None, "part", "woman", name="高丽", sex="female", birth_date=TWIN.born, **beside)
+    links = desk.run(book)
+    assert (links["part"]["citizen_id"] == links["twin"]["citizen_id"]) is joins
+
+
+@pytest.mark.parametrize("days_off", [9, 40], ids=["by a digit", "by the lunar calendar"])
+@pytest.mark.parametrize(("beside", "joins"), [({}, False), ({"phones": [ONE.phone]}, True)], ids=["alone", "phone"])
+def test_a_birthday_that_is_off_needs_more_than_a_rare_name(
+    desk: Desk, days_off: int, beside: dict[str, list[str]], joins: bool
+) -> None:
+    book = Book()
+    off = ONE.born + dt.timedelta(days_off)
+    book.say(ONE, "one", "man", id_no=ONE.number, sex="male", birth_date=ONE.born, **beside)
+    book.say(ONE, "off", "man", sex="male", birth_date=off, **beside)
+    links = desk.run(book)
+    assert (links["off"]["citizen_id"] == links["one"]["citizen_id"]) is joins
 
 
 def test_a_void_record_does_not_join_a_citizen_with_another_number(desk: Desk) -> None:
