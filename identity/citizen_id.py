@@ -20,10 +20,14 @@ import numpy as np
 import pyarrow as pa
 
 from identity.content_id import content_id
+from warehouse.begun import begin_database
 from warehouse.digest import text_digest
 from warehouse.duck import take_rows
+from warehouse.lock import Held
 
 LEDGER_FILE = "ledger.duckdb"
+# What the engine says of a file that another process has open.
+HELD_BY_ANOTHER = "Could not set lock"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _ID_LENGTH = 18
 _SCHEMA = """
@@ -61,14 +65,7 @@ def print_of(text: str) -> str:
 @contextmanager
 def open_ledger(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
     """Attach the ledger as ``ledger``, made when it is missing. Raises ``LedgerUnusable`` when it cannot be opened."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        connection.execute(f"ATTACH '{str(folder / LEDGER_FILE).replace(chr(39), chr(39) * 2)}' AS ledger")
-    except duckdb.Error as error:
-        kind = type(error).__name__
-        raise LedgerUnusable(
-            f"identity: the ledger of citizen ids cannot be opened ({kind}); end the other run that holds it."
-        ) from error
+    attach_ledger(connection, folder, "ledger")
     try:
         connection.execute(_SCHEMA.format(l="ledger"))
         if _count(connection, "SELECT count(*) FROM ledger.secret") == 0:
@@ -79,6 +76,30 @@ def open_ledger(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator
         yield
     finally:
         connection.execute("DETACH ledger")
+
+
+def attach_ledger(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> None:
+    """Attach the ledger as ``name``, made, without its tables, when it is missing. Raises ``LedgerUnusable``."""
+    file = folder / LEDGER_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        begin_database(connection, file)
+    except (OSError, Held, duckdb.Error) as error:
+        raise LedgerUnusable(
+            f"identity: the ledger of citizen ids cannot be made ({type(error).__name__}); check that its folder identity/"
+            " can be written to and has room."
+        ) from None
+    try:
+        connection.execute(f"ATTACH '{str(file).replace(chr(39), chr(39) * 2)}' AS {name}")
+    except duckdb.Error as error:
+        mend = (
+            "end the run that holds it, or wait for it to end"
+            if HELD_BY_ANOTHER in str(error)
+            else "restore it from a backup: it is the only copy of the ids"
+        )
+        raise LedgerUnusable(
+            f"identity: the ledger of citizen ids cannot be opened ({type(error).__name__}); {mend}."
+        ) from None
 
 
 def _number_what_was_text(connection: duckdb.DuckDBPyConnection) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from identity.citizen_id import LEDGER_FILE, LedgerUnusable
+from identity.citizen_id import attach_ledger
 from identity.content_id import content_id
 from warehouse.duck import take_rows
 
@@ -66,14 +66,7 @@ class Decision:
 
 @contextmanager
 def _ledger(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[str]:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = str(folder / LEDGER_FILE).replace("'", "''")
-    try:
-        connection.execute(f"ATTACH '{file}' AS decided")
-    except duckdb.Error as error:
-        raise LedgerUnusable(
-            f"identity: the ledger cannot be opened ({type(error).__name__}); wait for the run that holds it to end."
-        ) from None
+    attach_ledger(connection, folder, "decided")
     try:
         connection.execute(_SCHEMA.format(l="decided"))
         if not connection.execute("SELECT 1 FROM decided.secret").fetchall():
@@ -228,27 +221,44 @@ def without_decisions(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def separate_decided(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give the first mention of a non-link a node of its own where collapsing had put both into one.
+    """Give one mention of a non-link a node of its own where collapsing had put both into one.
 
+    The one goes whose number is less likely its own: whose name is not the owner's very name, who states another birth
+    date or sex, whom more decisions keep from others of the node; of two alike the one that the decision names first.
     It keeps its number only as a claim in conflict: the node that it left owns it. Mends ``unsettled_members``, which
     hold whoever a person decided about.
     """
     connection.execute(
         f"""
+        CREATE OR REPLACE TEMP TABLE kept_apart AS
+        WITH parted AS (
+            SELECT d.mention_l, d.mention_r
+            FROM decisions AS d JOIN unsettled_members AS l ON l.mention = d.mention_l
+            JOIN unsettled_members AS r ON r.mention = d.mention_r AND r.node = l.node
+            WHERE d.verdict = '{NON_LINK}'
+        ),
+        times AS (
+            SELECT mention, count(*) AS times
+            FROM (SELECT unnest([mention_l, mention_r]) AS mention FROM parted) GROUP BY mention
+        ),
+        doubts AS (
+            -- Compared from the first to the last.
+            SELECT mention, [
+                (coalesce(u.reason, 'id') <> 'id')::BIGINT,
+                coalesce(is_other_birth(m.birth_day, m.number_birth), false)::BIGINT
+                    + coalesce(m.sex <> m.number_sex, false)::BIGINT,
+                times] AS doubts
+            FROM times JOIN unsettled_members AS u USING (mention) JOIN mentions AS m USING (mention)
+        )
+        SELECT DISTINCT CASE WHEN r.doubts > l.doubts THEN mention_r ELSE mention_l END AS mention
+        FROM parted JOIN doubts AS l ON l.mention = mention_l JOIN doubts AS r ON r.mention = mention_r;
         UPDATE unsettled_members SET
-            node = {content_id("'apart|' || apart.mention_key")},
+            node = {content_id("'apart|' || m.mention_key")},
             kind = CASE WHEN unsettled_members.kind = 'anchor' THEN 'conflict' ELSE unsettled_members.kind END,
             reason = CASE WHEN unsettled_members.kind = 'anchor' THEN 'conflict:decision'
                           ELSE unsettled_members.reason END
-        FROM (
-            SELECT DISTINCT l.mention, m.mention_key
-            FROM decisions AS d
-            JOIN unsettled_members AS l ON l.mention = d.mention_l
-            JOIN unsettled_members AS r ON r.mention = d.mention_r AND r.node = l.node
-            JOIN mentions AS m ON m.mention = d.mention_l
-            WHERE d.verdict = '{NON_LINK}'
-        ) AS apart
-        WHERE unsettled_members.mention = apart.mention
+        FROM kept_apart JOIN mentions AS m USING (mention)
+        WHERE unsettled_members.mention = kept_apart.mention
         """
     )
 

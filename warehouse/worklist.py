@@ -20,10 +20,11 @@ from typing import Any
 
 import duckdb
 
+from warehouse.begun import begin_database
 from warehouse.duck import connect
 from warehouse.home import Home
 from warehouse.lake import NOTHING, NothingPublished, attach_published, snapshots_of
-from warehouse.lock import Held, take_lock
+from warehouse.lock import Held
 from warehouse.rooms import PUBLISHED, SCHEMA, room
 from warehouse.thresholds import LOCK_WAIT_SECONDS
 
@@ -145,30 +146,15 @@ def _no_decisions(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def _begin(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
-    """Make the ledger if there is none. It appears whole: who is killed meanwhile leaves nothing that others read."""
-    file = home.worklist / LEDGER_FILE
-    if file.exists():
-        return
+    """Make the ledger if there is none."""
     try:
-        folder = home.private_folder(home.worklist)
-        with take_lock(folder / ".begin.lock", LOCK_WAIT_SECONDS):
-            if not file.exists():
-                _write_empty(connection, folder / f".{LEDGER_FILE}.new", file)
+        file = home.private_folder(home.worklist) / LEDGER_FILE
+        begin_database(connection, file, f"decisions ({_DECLARED})")
     except (OSError, Held, duckdb.Error) as error:
         raise WorklistUnusable(
             f"the ledger of the work-list cannot be made ({type(error).__name__}); check that its folder worklist/ can"
             " be written to and has room."
         ) from None
-
-
-def _write_empty(connection: duckdb.DuckDBPyConnection, spare: Path, file: Path) -> None:
-    """Make an empty ledger beside ``file`` and put it there."""
-    for left in (spare, spare.with_name(f"{spare.name}.wal")):
-        left.unlink(missing_ok=True)
-    quoted = str(spare).replace("'", "''")
-    connection.execute(f"ATTACH '{quoted}' AS begun; CREATE TABLE begun.decisions ({_DECLARED}); DETACH begun")
-    spare.chmod(0o600)
-    spare.replace(file)
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, file: str, write: bool) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import random
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -13,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from invented_mentions import Book, Person, invent_town, partition, read_links, sound_number
 
-from identity.citizen_id import mint
+from identity.citizen_id import LEDGER_FILE, LedgerUnusable, mint
 from identity.resolve import ResolveResult, resolve
 from warehouse.duck import connect
 from warehouse.home import Home
@@ -179,3 +181,34 @@ def write_as_texts(ledger: duckdb.DuckDBPyConnection, work_file: Path) -> None:
         DETACH work
         """
     )
+
+
+def test_what_was_left_of_a_ledger_that_was_never_made_is_in_nobodys_way(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    folder = home.private_folder(home.identity)
+    (folder / f".{LEDGER_FILE}.new").write_bytes(b"half a header")
+    run(marriage_book(ANNA.number, BELA.number), home, "run-1")
+    assert sorted(file.name for file in folder.glob("*ledger*")) == [LEDGER_FILE]
+    assert (folder / LEDGER_FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_ledger_that_is_none_is_never_taken_for_an_empty_one(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    (home.private_folder(home.identity) / LEDGER_FILE).write_bytes(b"no database" * 2000)
+    with pytest.raises(LedgerUnusable, match="cannot be opened .*; restore it from a backup"):
+        run(marriage_book(ANNA.number, BELA.number), home, "run-1")
+
+
+def test_a_ledger_that_another_process_has_open_is_said_to_be(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    run(marriage_book(ANNA.number, BELA.number), home, "run-1")
+    holder = subprocess.Popen(
+        [sys.executable, "-c", f"import duckdb; c = duckdb.connect({str(home.identity / LEDGER_FILE)!r});"
+         " print('open', flush=True); input()"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "open\n"
+        with pytest.raises(LedgerUnusable, match="end the run that holds it"):
+            run(marriage_book(ANNA.number, BELA.number), home, "run-2")
+        holder.communicate("\n")

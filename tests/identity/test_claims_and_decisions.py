@@ -194,3 +194,30 @@ def test_one_run_links_at_a_time(desk: Desk) -> None:
     assert {key: link["citizen_id"] for key, link in desk.run(said).items()} == {
         key: link["citizen_id"] for key, link in before.items()
     }
+
+
+@pytest.mark.parametrize("owner_first", [True, False], ids=["the owner named first", "the owner named last"])
+def test_of_two_kept_apart_under_one_number_the_one_goes_who_is_less_its_owner(desk: Desk, owner_first: bool) -> None:
+    book = Book()
+    for n in range(3):
+        book.say(Y, f"y{n}", "man", id_no=Y.number, sex="male", birth_date=Y.born)
+    book.say(None, "x", "man", name="欧阳清", id_no=Y.number, sex="male", birth_date=Y.born)
+    links = desk.run(book)
+    assert links["x"]["citizen_id"] == links["y0"]["citizen_id"]
+    pair = ("registration/y0/man", "registration/x/man")
+    desk.decide("non-link", *(pair if owner_first else pair[::-1]))
+    parted = desk.run(book)
+    assert parted["x"]["citizen_id"] not in (None, links["y0"]["citizen_id"])
+    assert {parted[f"y{n}"]["citizen_id"] for n in range(3)} == {links["y0"]["citizen_id"]}
+
+
+def test_who_is_kept_from_several_under_one_number_goes_and_they_stay(desk: Desk) -> None:
+    book = Book()
+    for n in range(4):
+        book.say(Y, f"y{n}", "man", id_no=Y.number, sex="male", birth_date=Y.born)
+    before = desk.run(book)
+    desk.decide("non-link", "registration/y0/man", "registration/y3/man")
+    desk.decide("non-link", "registration/y3/man", "registration/y1/man")
+    links = desk.run(book)
+    assert {links[f"y{n}"]["citizen_id"] for n in range(3)} == {before["y0"]["citizen_id"]}
+    assert links["y3"]["citizen_id"] != before["y0"]["citizen_id"]
