@@ -86,8 +86,8 @@ def attach_ledger(connection: duckdb.DuckDBPyConnection, folder: Path, name: str
         begin_database(connection, file)
     except (OSError, Held, duckdb.Error) as error:
         raise LedgerUnusable(
-            f"identity: the ledger of citizen ids cannot be made ({type(error).__name__}); check that its folder identity/"
-            " can be written to and has room."
+            f"identity: the ledger of citizen ids cannot be made ({type(error).__name__}); check that its folder"
+            " identity/ can be written to and has room."
         ) from None
     try:
         connection.execute(f"ATTACH '{str(file).replace(chr(39), chr(39) * 2)}' AS {name}")
