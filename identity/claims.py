@@ -38,8 +38,9 @@ def find_weighed(connection: duckdb.DuckDBPyConnection) -> None:
     """Create ``weighed``: the mentions of every sound number that is not simply its bearer's, and ``settled_numbers``
     (anchor, mention_count) of the others.
 
-    Where all mentions of a number bear one name, and none states another birth or sex or is withdrawn, there is nothing
-    to weigh: that name owns it. So it is with most numbers. Of a number about which a person decided all is looked at.
+    Where all mentions of a number bear one name, and none states another birth or sex, is withdrawn or stands beside
+    another on one record, there is nothing to weigh: that name owns it. So it is with most numbers. Of a number about
+    which a person decided all is looked at.
     The views ``settled`` and ``unsettled`` part the mentions: the settled bear their own number.
     """
     connection.execute(
@@ -53,7 +54,9 @@ def find_weighed(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP TABLE settled_numbers AS
         SELECT anchor, mention_count FROM numbers WHERE is_one_bearers AND anchor NOT IN (
             SELECT anchor FROM mentions
-            WHERE anchor IS NOT NULL AND mention IN (SELECT unnest([mention_l, mention_r]) FROM decisions));
+            WHERE anchor IS NOT NULL AND mention IN (SELECT unnest([mention_l, mention_r]) FROM decisions)
+            UNION
+            SELECT anchor FROM mentions WHERE anchor IS NOT NULL GROUP BY record, anchor HAVING count(*) > 1);
         CREATE OR REPLACE TEMP TABLE weighed AS
         SELECT mention, record, household, source_table, role, said_on, id_no, name, is_withdrawn, birth_day,
                number_birth, sex, number_sex
@@ -220,22 +223,26 @@ def _find_kin_claims(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _part_parties(connection: duckdb.DuckDBPyConnection) -> None:
-    """Of several names that one record states under one number, leave it to the one most like its owner's.
+    """Of several parties of one record under one number, leave it to the one who is most like its owner.
 
-    Two parties of a record are two people: both cannot be its owner, misspelt. Of two that are equally like it nobody
-    can tell. Whoever bears the owner's very name has made the others disowned already.
+    Two parties of a record are two people, father and son of one name too: both cannot be its owner, nor one of them be
+    the owner misspelt. Of two who bear the owner's very name it is the one who states the number's birthday; of two
+    who are equally like it nobody can tell. Whoever alone bears that name has made those of other names disowned
+    already.
     """
-    ranks = " ".join(f"WHEN '{reason}' THEN {place}" for place, reason in enumerate(LIKENESS))
+    ranks = " ".join(f"WHEN '{reason}' THEN {place + 2}" for place, reason in enumerate(LIKENESS))
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE partners AS
         WITH named AS MATERIALIZED (
-            SELECT mention, w.id_no, w.record, w.name, CASE l.reason {ranks} END AS likeness
-            FROM number_judgements AS l JOIN weighed AS w USING (mention) WHERE l.reason IN {LIKENESS}
+            SELECT mention, w.id_no, w.record, CASE l.reason
+                       WHEN 'id' THEN CASE WHEN coalesce(is_near_day(birth_day, number_birth), false) THEN 0 ELSE 1 END
+                       {ranks} END AS likeness
+            FROM number_judgements AS l JOIN weighed AS w USING (mention) WHERE l.reason IN {("id", *LIKENESS)}
         )
         SELECT m.mention, bool_or(o.likeness < m.likeness) AS is_another
         FROM named AS m JOIN named AS o
-             ON o.record = m.record AND o.id_no = m.id_no AND o.name <> m.name AND o.likeness <= m.likeness
+             ON o.record = m.record AND o.id_no = m.id_no AND o.mention <> m.mention AND o.likeness <= m.likeness
         GROUP BY m.mention;
         UPDATE number_judgements SET reason = CASE WHEN is_another THEN 'disowned:owner_on_record'
                                                    ELSE 'conflict:two_owners' END

@@ -73,6 +73,27 @@ def test_of_two_parties_of_a_record_only_one_bears_its_number(desk: Desk) -> Non
     assert told["deceased"] == "too little to tell who this is"
 
 
+@pytest.mark.parametrize("stated", [True, False], ids=["with a birthday", "without"])
+def test_father_and_son_of_one_name_are_not_both_the_owner_of_a_number(desk: Desk, stated: bool) -> None:
+    book = Book()
+    for n in range(2):
+        book.say(ELDER, f"a{n}", "man", id_no=ELDER.number, sex="male", birth_date=ELDER.born)
+    born = {"birth_date": ELDER.born} if stated else {}
+    book.say(ELDER, "x", "deceased", table="cremations", id_no=ELDER.number, **born)
+    book.say(None, "x", "handler", table="cremations", name=ELDER.name, id_no=ELDER.number)
+    desk.run(book)
+    told = dict(
+        desk.ask(
+            "SELECT split_part(mention_key, '/', 4), reason FROM identity.mention_links WHERE mention_key LIKE '%/x/%'"
+        )
+    )
+    owner = desk.ask("SELECT DISTINCT citizen_id FROM identity.mention_links WHERE mention_key LIKE '%/a_/%'")
+    here = dict(desk.ask("SELECT split_part(mention_key, '/', 4), citizen_id FROM identity.mention_links"))
+    assert told["deceased"] == ("id" if stated else "conflict:two_owners")
+    assert (owner == [(here["deceased"],)]) is stated
+    assert owner != [(here["handler"],)]
+
+
 def test_a_polite_form_of_the_other_sex_is_not_the_numbers_owner(desk: Desk) -> None:
     woman = Person("a", "王芳", dt.date(1970, 4, 4), 502)
     book = Book()
