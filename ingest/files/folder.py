@@ -130,11 +130,12 @@ class LocalFolder:
     def list_files(self) -> list[Listed]:
         """All files below the folder, ordered by path. Raises ``SourceError`` when a folder cannot be listed."""
         if not os.path.isdir(self._root):
-            raise SourceError(
-                self._source,
-                f"the folder {show_name(self._root)} does not exist",
-                "create it or correct the connection",
+            what, mend = (
+                (f"{show_name(self._root)} is a file", "name the folder that it is delivered in")
+                if os.path.exists(self._root)
+                else (f"the folder {show_name(self._root)} does not exist", "create it or correct the connection")
             )
+            raise SourceError(self._source, what, mend)
         found = []
         for folder, subfolders, names in os.walk(self._root, onerror=self._refuse):
             subfolders.sort()

@@ -130,6 +130,13 @@ def test_a_missing_folder_is_one_sentence(district: DistrictFolder, tmp_path: Pa
         list(read_deliveries(district.contract, absent, district.home))
 
 
+def test_a_file_named_as_the_folder_is_one_sentence(district: DistrictFolder, tmp_path: Path) -> None:
+    (tmp_path / "payment.csv").write_bytes(CONTENT)
+    misnamed = Connection.from_uri("allowance", f"file://{tmp_path}/payment.csv")
+    with pytest.raises(SourceError, match=r"^allowance: .*payment\.csv is a file; name the folder .*\.$"):
+        list(read_deliveries(district.contract, misnamed, district.home))
+
+
 def test_another_kind_of_connection_is_one_sentence(district: DistrictFolder) -> None:
     database = Connection.from_uri("allowance", "postgresql://reader@127.0.0.1/x")
     with pytest.raises(SourceError, match="leads to no folder"):
