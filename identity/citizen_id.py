@@ -28,6 +28,8 @@ from warehouse.lock import Held
 LEDGER_FILE = "ledger.duckdb"
 # What the engine says of a file that another process has open.
 HELD_BY_ANOTHER = "Could not set lock"
+# And of one that is no database, or one with a block whose checksum is another.
+DAMAGED = ("not a valid DuckDB database file", "Could not read enough bytes", "Corrupt database file")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _ID_LENGTH = 18
 _SCHEMA = """
@@ -84,22 +86,31 @@ def attach_ledger(connection: duckdb.DuckDBPyConnection, folder: Path, name: str
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         begin_database(connection, file)
+    except FileExistsError:
+        raise LedgerUnusable(
+            f"identity: the ledger of citizen ids is gone and its log identity/{LEDGER_FILE}.wal is there; restore both"
+            " from a backup: they are the only copy of the ids."
+        ) from None
     except (OSError, Held, duckdb.Error) as error:
         raise LedgerUnusable(
             f"identity: the ledger of citizen ids cannot be made ({type(error).__name__}); check that its folder"
-            " identity/ can be written to and has room."
+            " identity/ can be written to and has room, and that no other process makes it."
         ) from None
     try:
         connection.execute(f"ATTACH '{str(file).replace(chr(39), chr(39) * 2)}' AS {name}")
     except duckdb.Error as error:
-        mend = (
-            "end the run that holds it, or wait for it to end"
-            if HELD_BY_ANOTHER in str(error)
-            else "restore it from a backup: it is the only copy of the ids"
-        )
         raise LedgerUnusable(
-            f"identity: the ledger of citizen ids cannot be opened ({type(error).__name__}); {mend}."
+            f"identity: the ledger of citizen ids cannot be opened ({type(error).__name__}); {_mend(str(error))}."
         ) from None
+
+
+def _mend(said: str) -> str:
+    """What to do about what the engine said of a ledger that it cannot open."""
+    if any(damage in said for damage in DAMAGED):
+        return "it is damaged: restore it from a backup, for it is the only copy of the ids"
+    if HELD_BY_ANOTHER in said:
+        return "end the run that holds it, or wait for it to end"
+    return f"check that identity/{LEDGER_FILE} can be read and written and that nothing else has it open"
 
 
 def _number_what_was_text(connection: duckdb.DuckDBPyConnection) -> None:

@@ -27,18 +27,21 @@ TWO_NUMBERS = "two different sound identity numbers"
 FAR_APART = "birth dates far apart"
 ACT_AFTER_DEATH = "an act in person after the death"
 _UNTOLD: Life = (None, None)
+# What a pair that leads to a possible twin weighs, and whether it bears out the doubt without being an edge.
+Doubt = tuple[float, bool]
 
 
 @dataclass
 class Partition:
-    """Which cluster each node went to (``root`` of nodes that moved), over which edge, what was put off for review, and
-    which decided links another decision forbids.
+    """Which cluster each node went to (``root`` of nodes that moved), over which edge, what was put off for review,
+    which decided links another decision forbids, and which nodes may still be either of two twins.
     """
 
     root: dict[int, int] = field(default_factory=dict)
     joined: dict[int, Edge] = field(default_factory=dict)
     review: list[tuple[float, int, int, str]] = field(default_factory=list)
     contradicted: list[tuple[int, int]] = field(default_factory=list)
+    twins: dict[int, dict[int, Doubt]] = field(default_factory=dict)
 
     def find(self, node: int) -> int:
         """The root of the cluster that holds ``node``."""
@@ -58,8 +61,7 @@ class Constraints:
 
     ``lives``: the day a node's person died and the last day it acted in person, where told. ``decided``: pairs that a
     person keeps apart; ``together``: pairs that a person put together; ``founders``: those of them that found a
-    citizen by themselves. ``twins``: edges that lead to a twin while either may be meant, with the node that either
-    may be.
+    citizen by themselves. ``twins``: of a node that may be either of two twins, or more, its pairs with these.
     """
 
     numbers: dict[int, str]
@@ -69,7 +71,7 @@ class Constraints:
     decided: frozenset[tuple[int, int]] = frozenset()
     together: tuple[tuple[int, int], ...] = ()
     founders: frozenset[int] = frozenset()
-    twins: dict[tuple[int, int], int] = field(default_factory=dict)
+    twins: dict[int, dict[int, Doubt]] = field(default_factory=dict)
 
 
 @dataclass
@@ -81,6 +83,8 @@ class _Growing:
     births: dict[int, tuple[date, ...]]
     lives: dict[int, Life]
     members: dict[int, list[int]] = field(default_factory=dict)
+    # Of clusters with nodes that a tie or twins tear: these nodes.
+    torn: dict[int, set[int]] = field(default_factory=dict)
 
     def inside(self, root: int) -> list[int]:
         return self.members.get(root, [root])
@@ -93,6 +97,8 @@ class _Growing:
             self.numbers[keep] = numbers
         if born := self.births.get(keep, ()) + self.births.pop(drop, ()):
             self.births[keep] = born
+        if torn := self.torn.pop(drop, set()):
+            self.torn.setdefault(keep, set()).update(torn)
         if drop in self.lives:
             self.lives[keep] = _latest(self.lives.get(keep, _UNTOLD), self.lives.pop(drop))
         self.partition.root[drop] = keep
@@ -110,25 +116,72 @@ def join_founders(edges: Iterable[Edge], constraints: Constraints) -> Partition:
         dict(constraints.lives),
     )
     _join_decided(growing, constraints)
+    twins = result.twins = _open_doubts(growing, constraints)
     ordered = sorted(((-weight, min(a, b), max(a, b)) for weight, a, b in edges))
     tied = _ties([(-minus, a, b) for minus, a, b in ordered], constraints)
-    torn = {node for pair in tied for node in pair if node not in constraints.numbers} | set(constraints.twins.values())
+    between = {node for pair in tied for node in pair if node not in constraints.numbers}
+    for node in between | set(twins):
+        # Whom people put together with others is what the others are.
+        if growing.inside(result.find(node)) == [node]:
+            growing.torn[node] = {node}
     for minus, a, b in ordered:
         weight = -minus
         left, right = result.find(a), result.find(b)
-        # Nor does a third record break the tie, by having joined one of the two.
-        is_detour = left != right and (a in torn and right in growing.numbers or b in torn and left in growing.numbers)
-        if (a, b) in tied or (a, b) in constraints.twins or is_detour:
-            result.review.append((weight, a, b, TWINS if (a, b) in constraints.twins else EQUALLY_LIKELY))
-            continue
         if left == right:
             continue
         reason = _why_apart(left, right, growing, constraints)
+        if reason is None and (b in twins.get(a, ()) or a in twins.get(b, ())):
+            reason = TWINS
+        if reason is None and (a, b) in tied:
+            reason = EQUALLY_LIKELY
+        # Nor does a third record decide who is meant, by having joined one of the two.
+        reason = reason or _why_torn(left, right, growing, between, twins)
         if reason is not None:
             result.review.append((weight, a, b, reason))
             continue
         growing.join(left, right, (weight, a, b))
+    result.review += [
+        (weight, node, partner, TWINS)
+        for node, partners in twins.items()
+        for partner, (weight, is_rival) in partners.items()
+        if is_rival
+    ]
     return result
+
+
+def _open_doubts(growing: _Growing, constraints: Constraints) -> dict[int, dict[int, Doubt]]:
+    """``constraints.twins`` but for what people decided: that two partners are one, or that a node is not one of them.
+
+    A node that was joined to one of the partners is not joined to the other by way of a doubt.
+    """
+    found: dict[int, dict[int, Doubt]] = {}
+    for node, partners in constraints.twins.items():
+        find = growing.partition.find
+        own = growing.inside(find(node))
+        left = {
+            partner: doubt
+            for partner, doubt in partners.items()
+            if not any((min(each, partner), max(each, partner)) in constraints.decided for each in own)
+        }
+        if len({find(partner) for partner in left}) > 1:
+            found[node] = {partner: doubt for partner, doubt in left.items() if partner not in own}
+    return found
+
+
+def _why_torn(
+    left: int, right: int, growing: _Growing, between: set[int], twins: dict[int, dict[int, Doubt]]
+) -> str | None:
+    """What a person has to say first, where a cluster holds a node that may be somebody of the other cluster."""
+    for here, there in ((left, right), (right, left)):
+        torn = growing.torn.get(here)
+        if not torn:
+            continue
+        others = growing.inside(there)
+        if any(other in twins[node] for node in torn if node in twins for other in others):
+            return TWINS
+        if there in growing.numbers and here not in growing.numbers and not between.isdisjoint(torn):
+            return EQUALLY_LIKELY
+    return None
 
 
 def _join_decided(growing: _Growing, constraints: Constraints) -> None:
@@ -159,16 +212,16 @@ def attach_weak(edges: Iterable[Edge], partition: Partition, constraints: Constr
         unit = partition.find(weak)
         if constraints.founders.isdisjoint([unit, *members[unit]]):  # else a person decided where it belongs
             options[unit].setdefault(partition.find(founder), (weight, weak, founder))
-    torn = set(constraints.twins.values())
     order = sorted((-max(edge[0] for edge in found.values()), unit) for unit, found in options.items())
     for _, unit in order:
         alike = [unit, *members[unit]]
-        if not torn.isdisjoint(alike):
-            partition.review += [(*edge, TWINS) for edge in options[unit].values()]
-            continue
-        allowed = []
+        torn = {partner for node in alike for partner in partition.twins.get(node, {})}
+        allowed, doubted = [], [-inf]
         for root, edge in options[unit].items():
             reason = _why_not_attached(alike, [root, *members[root]], constraints)
+            if reason is None and not torn.isdisjoint([root, *members[root]]):
+                reason = TWINS
+                doubted.append(edge[0])
             if reason is None:
                 allowed.append((edge, root))
             else:
@@ -177,6 +230,9 @@ def attach_weak(edges: Iterable[Edge], partition: Partition, constraints: Constr
         if not allowed:
             continue
         best, root = allowed[0]
+        if best[0] - max(doubted) < thresholds.TIE_MARGIN:
+            partition.review.append((*best, EQUALLY_LIKELY))
+            continue
         if len(allowed) > 1 and best[0] - allowed[1][0][0] < thresholds.TIE_MARGIN:
             partition.review += [(*edge, EQUALLY_LIKELY) for edge, _ in allowed[:2]]
             continue

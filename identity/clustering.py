@@ -16,15 +16,19 @@ def is_linkable() -> str:
     """SQL over ``scored_pairs``: the rules that no weight can outvote.
 
     A name alone is nobody, however rare: one more thing must agree, and what that is depends on how the names agree.
+    Who has a part of a name and another birthday, though it be near, is not borne out by the family.
     """
+    near_miss = f"gamma_birth BETWEEN 0 AND {level_number('birth', 'same') - 1}"
     rules = (
-        (comparisons.NAME_SAME, comparisons.SAME_NAME_SUPPORT),
-        (comparisons.RARE_NAME, comparisons.RARE_NAME_SUPPORT),
-        (comparisons.NAME_SHORTENED, comparisons.SHORTENED_NAME_SUPPORT),
-        (comparisons.NAME_CHANGED, comparisons.CHANGED_NAME_SUPPORT),
-        (("polite_form",), comparisons.POLITE_SUPPORT),
+        (comparisons.NAME_SAME, _any(comparisons.SAME_NAME_SUPPORT)),
+        (comparisons.RARE_NAME, _any(comparisons.RARE_NAME_SUPPORT)),
+        (comparisons.NAME_SHORTENED, _any(comparisons.OWN_SUPPORT)),
+        (comparisons.NAME_SHORTENED, f"NOT ({near_miss}) AND ({_any(comparisons.SHORTENED_NAME_SUPPORT)})"),
+        # A name with a changed character may be a twin's.
+        (comparisons.NAME_CHANGED, _any(comparisons.OWN_SUPPORT)),
+        (comparisons.NAME_POLITE, _any(comparisons.POLITE_SUPPORT)),
     )
-    return f"({' OR '.join(f'({_has_name(names)} AND ({_any(support)}))' for names, support in rules)})"
+    return f"({' OR '.join(f'({_has_name(names)} AND ({support}))' for names, support in rules)})"
 
 
 def weight_needed() -> str:
@@ -50,62 +54,95 @@ def _reaches(comparison: str, level: str) -> str:
     return f"gamma_{comparison} >= {level_number(comparison, level)}"
 
 
-# What is told of two people whatever their names: of the others a level says more beside the same name.
+# What is told of two people whatever their names. Not kin, household and birthday: twins share them, and a level of
+# theirs says more beside the same name.
 _NAMELESS = ("number", "certificate", "document", "account", "sex", "phone", "address", "district")
 
 
 def create_edges(connection: duckdb.DuckDBPyConnection) -> None:
     """Create ``edges``: the scored pairs that may join (the view ``joining_edges``), with whether each node founds a
-    citizen; and those that join nobody but may bear out a doubt (``is_rival``): one side has a number, and the other
-    its birthday and a part of its name. ``nameless_weight`` is the weight of what agrees whatever the names.
+    citizen; and those that join nobody but may bear out a doubt (``is_rival``): a part of the name agrees, and the
+    birthday or the digits of the number that tell it.
+
+    ``is_part``: one name is a part of the other or a polite form; ``is_own``: a thing of the very person agrees;
+    ``nameless_weight``: the weight of what agrees whatever the names.
     """
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE edges AS
         SELECT left_node, right_node, match_weight, nameless_weight, l.is_founder AS left_founds,
-               r.is_founder AS right_founds, NOT is_joining AS is_rival
+               r.is_founder AS right_founds, NOT is_joining AS is_rival, is_part, is_own
         FROM (
             SELECT left_node, right_node, match_weight, {" + ".join(f"weight_{each}" for each in _NAMELESS)}
                        AS nameless_weight,
                    {is_linkable()} AND match_weight >= {weight_needed()} AS is_joining,
-                   {_has_name(comparisons.NAME_SHORTENED)} AND {_reaches("birth", "same")} AS is_of_part
+                   {_has_name((*comparisons.NAME_SHORTENED, *comparisons.NAME_POLITE))} AS is_part,
+                   {_any(comparisons.OWN_SUPPORT)} AS is_own,
+                   gamma_sex <> {level_number("sex", "different")}
+                       AND ({_reaches("birth", "same")} OR {_reaches("number", "first_14")}) AS is_alike
             FROM scored_pairs
         ) JOIN nodes AS l ON l.node = left_node JOIN nodes AS r ON r.node = right_node
-        WHERE is_joining OR is_of_part AND (l.number IS NOT NULL OR r.number IS NOT NULL);
+        WHERE is_joining OR is_part AND is_alike;
         CREATE OR REPLACE VIEW joining_edges AS FROM edges WHERE NOT is_rival
         """
     )
 
 
-def find_twins_edges(connection: duckdb.DuckDBPyConnection, nodes: str) -> None:
-    """Create ``twins_edges`` (left_node, right_node, node): the edges of a ``node`` without a number, among relation
-    ``nodes``, to people who may be twins, where nothing but the name says clearly which of them is meant.
+def find_twins(connection: duckdb.DuckDBPyConnection, nodes: str) -> None:
+    """Create ``twins`` (node, partner, match_weight, is_rival): the partners of a ``node`` of relation ``nodes`` who
+    may be twins, where a part of a name is all that says which of them is meant.
 
-    Numbers of twins share region and birthday, their first fourteen digits. The name says nothing clearly, however much
-    it weighs: what is left of the one's name, when it lost a character, can be the other's whole name.
+    Twins have different names and one birthday; their numbers share region and birthday, the first fourteen digits. A
+    part of a name says nothing clearly, however much it weighs: what is left of the one's name, when it lost a
+    character, can be the other's whole name. It is clear who is meant where a thing of the very person agrees with one
+    of them only, or what is told whatever the name leads by ``thresholds.TWIN_MARGIN``.
     """
+    clear = " OR ".join(
+        f"""({one}.is_own AND NOT {other}.is_own
+             OR {one}.nameless_weight - {other}.nameless_weight >= {thresholds.TWIN_MARGIN})
+            AND NOT {one}.is_rival AND {one}.match_weight >= {other}.match_weight"""
+        for one, other in (("s", "t"), ("t", "s"))
+    )
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE twins_edges AS
-        WITH told AS MATERIALIZED (
-            SELECT node, number FROM {nodes}
-            SEMI JOIN (SELECT unnest([left_node, right_node]) AS node FROM edges) USING (node)
-        ),
-        sides AS MATERIALIZED (
-            SELECT left_node, right_node, match_weight, nameless_weight, is_rival,
-                   CASE WHEN l.number IS NULL THEN left_node ELSE right_node END AS node,
-                   coalesce(l.number, r.number) AS number, substr(coalesce(l.number, r.number), 1, 14) AS born
+        CREATE OR REPLACE TEMP TABLE twins AS
+        WITH parts AS MATERIALIZED (SELECT unnest([left_node, right_node]) AS node FROM edges WHERE is_part),
+        either_way AS (
+            SELECT left_node AS node, right_node AS partner, match_weight, nameless_weight, is_rival, is_part, is_own
             FROM edges ANTI JOIN cannot_links USING (left_node, right_node)
-            JOIN told AS l ON l.node = left_node JOIN told AS r ON r.node = right_node
-            WHERE (l.number IS NULL) <> (r.number IS NULL)
+            UNION ALL
+            SELECT right_node, left_node, match_weight, nameless_weight, is_rival, is_part, is_own
+            FROM edges ANTI JOIN cannot_links USING (left_node, right_node)
+        ),
+        around AS MATERIALIZED (FROM either_way SEMI JOIN parts USING (node)),
+        told AS MATERIALIZED (
+            SELECT node, number, name, birth_days, died_on, acted_on,
+                   CASE WHEN is_polite(name) THEN 0 WHEN has_unreadable(name) THEN 1 ELSE length(name) + 1 END
+                       AS completeness
+            FROM {nodes} SEMI JOIN (SELECT node FROM around UNION SELECT partner FROM around) USING (node)
+            LEFT JOIN lives USING (node)
+        ),
+        -- Whom a node without a number may be: who bears its name, and whose name says more than its own.
+        sides AS MATERIALIZED (
+            SELECT a.*, p.number, p.name, p.birth_days
+            FROM around AS a JOIN told AS n USING (node) JOIN told AS p ON p.node = a.partner
+            WHERE n.number IS NULL AND (NOT a.is_part OR p.completeness > n.completeness)
+              AND NOT coalesce(n.acted_on > p.died_on OR p.acted_on > n.died_on, false)
         ),
         doubts AS (
-            SELECT node, born FROM sides GROUP BY ALL
-            HAVING count(DISTINCT number) > 1 AND (
-                max(nameless_weight, 2)[1] - max(nameless_weight, 2)[2] < {thresholds.TWIN_MARGIN}
-                OR arg_max(is_rival, nameless_weight) OR arg_max(match_weight, nameless_weight) < max(match_weight))
+            SELECT node, unnest([s.partner, t.partner]) AS partner
+            FROM sides AS s JOIN sides AS t USING (node)
+            LEFT JOIN joining_edges AS e ON e.left_node = least(s.partner, t.partner)
+                                        AND e.right_node = greatest(s.partner, t.partner)
+            WHERE s.partner < t.partner AND s.name <> t.name AND (s.is_part OR t.is_part)
+              AND NOT (s.is_rival AND t.is_rival) AND NOT ({clear})
+              AND CASE WHEN s.number IS NOT NULL AND t.number IS NOT NULL
+                       THEN s.number <> t.number AND substr(s.number, 1, 14) = substr(t.number, 1, 14)
+                       ELSE length(s.name) = length(t.name) AND list_has_any(s.birth_days, t.birth_days)
+                            AND e.left_node IS NULL END
         )
-        SELECT left_node, right_node, node FROM sides SEMI JOIN doubts USING (node, born) WHERE NOT is_rival
+        SELECT node, partner, match_weight, is_rival
+        FROM sides SEMI JOIN doubts USING (node, partner)
         """
     )
 
@@ -242,7 +279,7 @@ def cluster_nodes(connection: duckdb.DuckDBPyConnection, nodes: str = "nodes") -
     ``cluster_numbers`` and ``clustered`` (one row per mention with a cluster).
     """
     find_sure_edges(connection, nodes)
-    find_twins_edges(connection, nodes)
+    find_twins(connection, nodes)
     partition = partition_open_edges(connection)
     decisions.report_contradictions(connection, partition.contradicted)
     connection.execute(

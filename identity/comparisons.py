@@ -154,13 +154,15 @@ Support = tuple[tuple[str, str], ...]
 NAME_SAME = ("same_rare", "same_uncommon", "same_common", "same_sound")
 NAME_SHORTENED = ("char_missing",)
 NAME_CHANGED = ("one_char", "same_given")
+NAME_POLITE = ("polite_form",)
 RARE_NAME = ("same_rare",)
 # Things of the very person. A twin shares birthday, parents and home, and has the next number: two digits off.
-OWN_SUPPORT: tuple[Support, ...] = (
-    (("number", "one_edit"),), (("certificate", "same"),), (("document", "same"),), (("account", "same"),),
+OWN_SUPPORT: tuple[Support, ...] = ((("number", "one_edit"),), (("certificate", "same"),), (("document", "same"),))
+# What a family or a home shares; brothers are paid into one account.
+FAMILY = (
+    ("phone", "same_common"), ("address", "same_common"), ("household", "same"), ("kin", "same_kin_name"),
+    ("account", "same"),
 )  # fmt: skip
-# What a family or a home shares.
-FAMILY = (("phone", "same_common"), ("address", "same_common"), ("household", "same"), ("kin", "same_kin_name"))
 ONE_FAMILYS_PHONE: Support = (("phone", "same_rare"),)
 # Beside the same name the very birthday suffices, and so does family. A birthday off by a digit or by weeks does not:
 # of strangers of one rare name that many have, too.
@@ -171,11 +173,7 @@ SAME_NAME_SUPPORT: tuple[Support, ...] = (
 RARE_NAME_SUPPORT: tuple[Support, ...] = ((("district", "same"),),)
 # What is left of a name that lacks a character may be left of a twin's: a birthday needs the family beside it, where
 # no phone of one family speaks.
-SHORTENED_NAME_SUPPORT: tuple[Support, ...] = (
-    *OWN_SUPPORT, ONE_FAMILYS_PHONE, *((("birth", "near"), each) for each in FAMILY),
-)  # fmt: skip
-# A name with a changed character may be a twin's.
-CHANGED_NAME_SUPPORT = OWN_SUPPORT
+SHORTENED_NAME_SUPPORT: tuple[Support, ...] = (ONE_FAMILYS_PHONE, *((("birth", "same"), each) for each in FAMILY))
 # A surname and a polite form fit many: they are linked on a phone that only one family has.
 POLITE_SUPPORT: tuple[Support, ...] = (ONE_FAMILYS_PHONE,)
 

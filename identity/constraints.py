@@ -9,7 +9,7 @@ from collections import defaultdict
 
 import duckdb
 
-from identity.cluster import Constraints
+from identity.cluster import Constraints, Doubt
 from identity.content_id import anchor_id
 from identity.decisions import LINK, NON_LINK
 
@@ -100,7 +100,9 @@ def read_constraints(connection: duckdb.DuckDBPyConnection) -> Constraints:
         "SELECT node FROM nodes WHERE is_founder AND node IN"
         " (SELECT unnest([left_node, right_node]) FROM decided_pairs)"
     ).fetchall()
-    twins = connection.execute("SELECT left_node, right_node, node FROM twins_edges").fetchall()
+    twins: dict[int, dict[int, Doubt]] = defaultdict(dict)
+    for node, partner, weight, is_rival in connection.execute("FROM twins ORDER BY ALL").fetchall():
+        twins[node][partner] = weight, is_rival
     return Constraints(
         numbers=numbers,
         apart=dict(apart),
@@ -109,5 +111,5 @@ def read_constraints(connection: duckdb.DuckDBPyConnection) -> Constraints:
         decided=frozenset((left, right) for left, right, verdict in decided if verdict == NON_LINK),
         together=tuple((left, right) for left, right, verdict in decided if verdict == LINK),
         founders=frozenset(node for (node,) in founders),
-        twins={(left, right): node for left, right, node in twins},
+        twins=dict(twins),
     )

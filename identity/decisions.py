@@ -223,35 +223,53 @@ def without_decisions(connection: duckdb.DuckDBPyConnection) -> None:
 def separate_decided(connection: duckdb.DuckDBPyConnection) -> None:
     """Give one mention of a non-link a node of its own where collapsing had put both into one.
 
-    The one goes whose number is less likely its own: whose name is not the owner's very name, who states another birth
-    date or sex, whom more decisions keep from others of the node; of two alike the one that the decision names first.
-    It keeps its number only as a claim in conflict: the node that it left owns it. Mends ``unsettled_members``, which
-    hold whoever a person decided about.
+    The one goes whose number is less likely its own: who is of a void record, whose name is not the owner's very name,
+    who states another birth date or sex, whom more decisions keep from others of the node, or name first; of two alike
+    always the same. Who is linked to it by decision, and kept apart from nobody else there, goes with it. It keeps its
+    number only as a claim in conflict: the node that it left owns it. Mends ``unsettled_members``, which hold whoever a
+    person decided about.
     """
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE kept_apart AS
-        WITH parted AS (
-            SELECT d.mention_l, d.mention_r
+        WITH RECURSIVE inside AS (
+            SELECT d.verdict, d.mention_l, d.mention_r
             FROM decisions AS d JOIN unsettled_members AS l ON l.mention = d.mention_l
             JOIN unsettled_members AS r ON r.mention = d.mention_r AND r.node = l.node
-            WHERE d.verdict = '{NON_LINK}'
         ),
+        parted AS (FROM inside WHERE verdict = '{NON_LINK}'),
         times AS (
-            SELECT mention, count(*) AS times
-            FROM (SELECT unnest([mention_l, mention_r]) AS mention FROM parted) GROUP BY mention
+            SELECT mention, count(*) AS times, sum(is_first) AS times_first
+            FROM (SELECT mention_l AS mention, 1 AS is_first FROM parted
+                  UNION ALL SELECT mention_r, 0 FROM parted) GROUP BY mention
         ),
         doubts AS (
             -- Compared from the first to the last.
             SELECT mention, [
+                u.is_withdrawn::BIGINT,
                 (coalesce(u.reason, 'id') <> 'id')::BIGINT,
                 coalesce(is_other_birth(m.birth_day, m.number_birth), false)::BIGINT
                     + coalesce(m.sex <> m.number_sex, false)::BIGINT,
-                times] AS doubts
+                times,
+                times_first::BIGINT,
+                mention] AS doubts
             FROM times JOIN unsettled_members AS u USING (mention) JOIN mentions AS m USING (mention)
+        ),
+        judged AS (
+            SELECT CASE WHEN r.doubts > l.doubts THEN mention_r ELSE mention_l END AS goes
+            FROM parted JOIN doubts AS l ON l.mention = mention_l JOIN doubts AS r ON r.mention = mention_r
+        ),
+        linked AS (
+            SELECT mention_l AS mention, mention_r AS other FROM inside WHERE verdict = '{LINK}'
+            UNION ALL SELECT mention_r, mention_l FROM inside WHERE verdict = '{LINK}'
+        ),
+        leaving AS (
+            SELECT goes AS mention FROM judged
+            UNION
+            SELECT linked.other FROM leaving JOIN linked USING (mention)
+            WHERE linked.other NOT IN (SELECT mention FROM times)
         )
-        SELECT DISTINCT CASE WHEN r.doubts > l.doubts THEN mention_r ELSE mention_l END AS mention
-        FROM parted JOIN doubts AS l ON l.mention = mention_l JOIN doubts AS r ON r.mention = mention_r;
+        SELECT mention FROM leaving;
         UPDATE unsettled_members SET
             node = {content_id("'apart|' || m.mention_key")},
             kind = CASE WHEN unsettled_members.kind = 'anchor' THEN 'conflict' ELSE unsettled_members.kind END,

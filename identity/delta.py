@@ -27,7 +27,7 @@ _UNREAD = ("mention_count",)
 _OF_MEMBERS = "node, node_kind AS kind, is_withdrawn, reason, claim, number, record, file, name, is_dated"
 # What of a node clustering reads.
 _CLUSTERED_COLUMNS = (
-    f"node, kind, {score.NUMBER} AS number, {score.HELD_NUMBER} AS held_number, is_founder, birth_days, first_key"
+    f"node, kind, {score.NUMBER} AS number, {score.HELD_NUMBER} AS held_number, is_founder, birth_days, name, first_key"
 )
 
 

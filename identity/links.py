@@ -129,11 +129,16 @@ def create_review(connection: duckdb.DuckDBPyConnection, partition: Partition) -
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE review AS
-        WITH undecided AS (
+        WITH held AS (
+            SELECT least(left_node, right_node) AS left_node, greatest(left_node, right_node) AS right_node,
+                   match_weight, reason
+            FROM put_off
+        ),
+        undecided AS (
+            FROM held
+            UNION ALL BY NAME
             SELECT left_node, right_node, match_weight, 'the evidence does not suffice' AS reason
-            FROM open_pairs
-            UNION ALL
-            SELECT least(left_node, right_node), greatest(left_node, right_node), match_weight, reason FROM put_off
+            FROM open_pairs ANTI JOIN held USING (left_node, right_node)
         )
         SELECT u.left_node, u.right_node, ln.first_key AS mention_key_l, rn.first_key AS mention_key_r,
                u.match_weight, min(u.reason) AS reason

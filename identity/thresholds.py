@@ -10,8 +10,8 @@ REVIEW_WEIGHT = 0.0
 FOUNDING_RECORDS = 3
 # Two best partners nearer to each other than this are a tie: both go to review, neither is taken.
 TIE_MARGIN = 2.0
-# Of two people who may be twins, the one who is meant leads by so much in what is told whatever the names: what a home
-# shares weighs less, a thing of the very person or a phone or home known to be the other's more.
+# Of two people who may be twins, the one who is meant leads by so much in what is told whatever the names: a phone, a
+# home or an account that is known of one only weighs less; one that is known to be another for the other weighs more.
 TWIN_MARGIN = 8.0
 
 # Declared weight (bits) of mentions that collapse because name, birth date and the rest say the same.
@@ -75,7 +75,6 @@ BLOCK_LIMITS = {
     "surname_phone": 12,
     "surname_kin": 20,
     "surname_household": 20,
-    "surname_address_birth_year": 12,
     "account": 6,
     "birth_phone": 12,
     "birth_address": 12,

@@ -15,10 +15,13 @@ def begin_database(connection: duckdb.DuckDBPyConnection, file: Path, *tables: s
 
     It is written beside and renamed: the engine cannot read a file of which only the beginning was written, and who is
     killed meanwhile leaves nothing that others read. The folder must exist. Raises ``OSError`` or ``duckdb.Error``
-    when it cannot be written, ``warehouse.lock.Held`` when another process makes it for too long.
+    when it cannot be written, ``FileExistsError`` when the log of a lost file is there, which the engine would take for
+    the new one's, ``warehouse.lock.Held`` when another process makes it for too long.
     """
     if file.exists():
         return
+    if (log := file.with_name(f"{file.name}.wal")).exists():
+        raise FileExistsError(str(log))
     with take_lock(file.with_name(".begin.lock"), LOCK_WAIT_SECONDS):
         if file.exists():
             return

@@ -195,7 +195,14 @@ def test_what_was_left_of_a_ledger_that_was_never_made_is_in_nobodys_way(tmp_pat
 def test_a_ledger_that_is_none_is_never_taken_for_an_empty_one(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     (home.private_folder(home.identity) / LEDGER_FILE).write_bytes(b"no database" * 2000)
-    with pytest.raises(LedgerUnusable, match="cannot be opened .*; restore it from a backup"):
+    with pytest.raises(LedgerUnusable, match="cannot be opened .*; it is damaged: restore it from a backup"):
+        run(marriage_book(ANNA.number, BELA.number), home, "run-1")
+
+
+def test_the_log_of_a_ledger_that_is_gone_is_not_read_into_a_new_one(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    (home.private_folder(home.identity) / f"{LEDGER_FILE}.wal").write_bytes(b"what was said last")
+    with pytest.raises(LedgerUnusable, match="is gone and its log .* is there; restore both"):
         run(marriage_book(ANNA.number, BELA.number), home, "run-1")
 
 

@@ -221,3 +221,38 @@ def test_who_is_kept_from_several_under_one_number_goes_and_they_stay(desk: Desk
     links = desk.run(book)
     assert {links[f"y{n}"]["citizen_id"] for n in range(3)} == {before["y0"]["citizen_id"]}
     assert links["y3"]["citizen_id"] != before["y0"]["citizen_id"]
+
+
+@pytest.mark.parametrize("live_first", [True, False], ids=["the living named first", "the void named first"])
+def test_a_void_record_that_is_kept_apart_does_not_keep_the_number(desk: Desk, live_first: bool) -> None:
+    book = Book()
+    book.say(Y, "void", "man", withdrawn=True, id_no=Y.number, sex="male", birth_date=Y.born)
+    book.say(Y, "live", "man", id_no=Y.number, sex="male", birth_date=Y.born)
+    desk.run(book)
+    pair = ("registration/live/man", "registration/void/man")
+    desk.decide("non-link", *(pair if live_first else pair[::-1]))
+    assert desk.run(book)["live"]["reason"] == "id"
+
+
+def test_of_three_kept_from_each_other_one_keeps_the_number(desk: Desk) -> None:
+    book = Book()
+    for key in "abc":
+        book.say(Y, key, "man", id_no=Y.number, sex="male", birth_date=Y.born)
+    desk.run(book)
+    for left, right in ("ab", "bc", "ca"):
+        desk.decide("non-link", f"registration/{left}/man", f"registration/{right}/man")
+    links = desk.run(book)
+    assert sorted(links[key]["reason"] for key in "abc") == ["conflict:decision", "conflict:decision", "id"]
+    assert len({links[key]["citizen_id"] for key in "abc"}) == 3
+
+
+def test_who_is_linked_to_the_one_that_goes_goes_with_it(desk: Desk) -> None:
+    book = Book()
+    for key in "abc":
+        book.say(Y, key, "man", id_no=Y.number, sex="male", birth_date=Y.born)
+    desk.run(book)
+    desk.decide("non-link", "registration/a/man", "registration/b/man")
+    desk.decide("link", "registration/a/man", "registration/c/man")
+    links = desk.run(book)
+    assert links["a"]["citizen_id"] == links["c"]["citizen_id"] != links["b"]["citizen_id"]
+    assert desk.ask("SELECT trouble FROM identity.decision_reports") == [(None,), (None,)]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from identity.cluster import Constraints, Edge, attach_weak, join_founders
 from identity.clustering import cluster_nodes
+from identity.han import create_macros
 from warehouse.duck import connect
 
 COUNT = 16
@@ -62,12 +63,14 @@ def greedily(edges: list[Edge], founders: set[int], constraints: Constraints) ->
 def by_tables(edges: list[Edge], founders: set[int], constraints: Constraints) -> Cluster:
     """The same by ``cluster_nodes``, over tables that say so."""
     with connect() as connection:
+        create_macros(connection)
         connection.execute(
             """
             CREATE TABLE nodes (node BIGINT, kind VARCHAR, number VARCHAR, held_number VARCHAR, is_founder BOOLEAN,
-                                birth_days DATE[]);
+                                birth_days DATE[], name VARCHAR);
             CREATE TABLE edges (match_weight DOUBLE, left_node BIGINT, right_node BIGINT, left_founds BOOLEAN,
-                                right_founds BOOLEAN, is_rival BOOLEAN DEFAULT false, nameless_weight DOUBLE);
+                                right_founds BOOLEAN, is_rival BOOLEAN, nameless_weight DOUBLE, is_part BOOLEAN,
+                                is_own BOOLEAN);
             CREATE VIEW joining_edges AS FROM edges;
             CREATE TABLE cannot_links (left_node BIGINT, right_node BIGINT, reason VARCHAR);
             CREATE TABLE decided_pairs (decision_id VARCHAR, verdict VARCHAR, left_node BIGINT, right_node BIGINT);
@@ -79,10 +82,10 @@ def by_tables(edges: list[Edge], founders: set[int], constraints: Constraints) -
         numbers, births = constraints.numbers, constraints.births
         rows = {
             "nodes": [
-                (node, "residual", *[numbers.get(node)] * 2, node in founders, list(births.get(node, ())))
+                (node, "residual", *[numbers.get(node)] * 2, node in founders, list(births.get(node, ())), None)
                 for node in range(1, COUNT + 1)
             ],
-            "edges": [(w, a, b, a in founders, b in founders, False, w) for w, a, b in edges],
+            "edges": [(w, a, b, a in founders, b in founders, False, w, False, False) for w, a, b in edges],
             "cannot_links": [
                 (a, b, why) for a, others in constraints.apart.items() for b, why in others.items() if a < b
             ],
