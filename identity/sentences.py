@@ -160,9 +160,8 @@ _APART: dict[str, tuple[str, str]] = {
         "有两个可能性相当的对象，不自动选择，等待人工判定。",
     ),
     "twins, and either may be meant": (
-        "Two people have numbers of one region and birthday, as twins have, and what is said fits either; it waits for"
-        " a person.",
-        "有两人的号码地区与出生日期相同（如双胞胎），现有内容对两人都说得通，等待人工判定。",
+        "Two people of one birthday may be twins, and what is left of a name fits either; it waits for a person.",
+        "有两人出生日期相同，可能是双胞胎，残缺的姓名对两人都说得通，等待人工判定。",
     ),
     "the evidence does not suffice": (
         "The evidence does not suffice for a link; the pair waits for a person.",
