@@ -20,11 +20,12 @@ def begin_database(connection: duckdb.DuckDBPyConnection, file: Path, *tables: s
     """
     if file.exists():
         return
-    if (log := file.with_name(f"{file.name}.wal")).exists():
-        raise FileExistsError(str(log))
     with take_lock(file.with_name(".begin.lock"), LOCK_WAIT_SECONDS):
         if file.exists():
             return
+        # Asked here only: who made the file meanwhile may have begun its log.
+        if (log := file.with_name(f"{file.name}.wal")).exists():
+            raise FileExistsError(str(log))
         spare = file.with_name(f".{file.name}.new")
         for left in (spare, spare.with_name(f"{spare.name}.wal")):
             left.unlink(missing_ok=True)

@@ -40,6 +40,19 @@ def married(book: Book, who: Person, role: str = "woman", **said: Any) -> None:
     book.say(who, who.key, role, id_no=who.number, sex=who.sex, birth_date=who.born, **said)
 
 
+def died_and_married(desk: Desk, death: tuple[str, dt.date], marriage: tuple[str, dt.date]) -> None:
+    """Add to the work file when who died, and who acted in person, by the keys of their mentions."""
+    with connect(desk.work_file) as connection:
+        connection.execute(
+            """
+            CREATE TABLE intermediate.int_events__unioned AS
+            SELECT *, 'day' AS date_precision, false AS is_withdrawn
+            FROM (VALUES (?, 'death', ?), (?, 'marriage', ?)) AS e (mention_key, event_type, event_date)
+            """,
+            [*death, *marriage],
+        )
+
+
 @pytest.mark.parametrize("registrations", [0, 2])
 def test_a_brothers_death_under_ones_number_is_not_ones_own(desk: Desk, registrations: int) -> None:
     book = Book()
@@ -115,16 +128,7 @@ def test_who_died_and_who_married_later_do_not_collapse(desk: Desk) -> None:
     act = book.say(ONE, "m", "man", **said)
     links = desk.run(book)
     assert links["d"]["citizen_id"] == links["m"]["citizen_id"]
-    with connect(desk.work_file) as connection:
-        connection.execute(
-            """
-            CREATE TABLE intermediate.int_events__unioned AS
-            SELECT *, 'day' AS date_precision, false AS is_withdrawn FROM (VALUES
-                (?, 'death', DATE '2020-06-01'), (?, 'marriage', DATE '2021-06-01')
-            ) AS e (mention_key, event_type, event_date)
-            """,
-            [dead, act],
-        )
+    died_and_married(desk, (dead, dt.date(2020, 6, 1)), (act, dt.date(2021, 6, 1)))
     links = desk.run_again()
     assert links["d"]["citizen_id"] != links["m"]["citizen_id"]
     assert desk.ask("SELECT reason FROM identity.review_pairs") == [("an act in person after the death",)]
@@ -197,16 +201,7 @@ def test_of_twins_the_dead_one_did_not_marry_later_and_a_brother_is_no_woman(des
     dead = book.say(SISTER, "dead", "deceased", table="cremations", id_no=SISTER.number, sex="female")
     part = book.say(None, "part", "woman", name="高丽", sex="female", birth_date=BORN, **home)
     book.write(desk.work_file)
-    with connect(desk.work_file) as connection:
-        connection.execute(
-            """
-            CREATE TABLE intermediate.int_events__unioned AS
-            SELECT *, 'day' AS date_precision, false AS is_withdrawn FROM (VALUES
-                (?, 'death', DATE '1990-06-01'), (?, 'marriage', DATE '2021-06-01')
-            ) AS e (mention_key, event_type, event_date)
-            """,
-            [dead, part],
-        )
+    died_and_married(desk, (dead, dt.date(1990, 6, 1)), (part, dt.date(2021, 6, 1)))
     links = desk.run_again()
     assert links["part"]["citizen_id"] == links["twin"]["citizen_id"]
 
