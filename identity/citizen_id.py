@@ -22,14 +22,12 @@ import pyarrow as pa
 from identity.content_id import content_id
 from warehouse.begun import begin_database
 from warehouse.digest import text_digest
-from warehouse.duck import take_rows
+from warehouse.duck import HELD_BY_ANOTHER, SPOILT, take_rows
 from warehouse.lock import Held
 
 LEDGER_FILE = "ledger.duckdb"
-# What the engine says of a file that another process has open.
-HELD_BY_ANOTHER = "Could not set lock"
-# And of one that is no database, or one with a block whose checksum is another.
-DAMAGED = ("not a valid DuckDB database file", "Could not read enough bytes", "Corrupt database file")
+# What the engine says of a file that is no database, or not a whole one.
+DAMAGED = ("not a valid DuckDB database file", "Could not read enough bytes", SPOILT)
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _ID_LENGTH = 18
 _SCHEMA = """

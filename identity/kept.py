@@ -23,8 +23,6 @@ from identity.words import enum
 from warehouse import digest
 
 KEPT_FILE = "kept.duckdb"
-# What the engine says of a block whose checksum is another.
-SPOILT = "Corrupt database file"
 
 # What takes few values is kept in a byte: the engine reads whole blocks, and half of what it read were such words.
 _KIND, _REASON = enum(nodes.KINDS), enum(claims.REASONS)

@@ -19,7 +19,7 @@ from identity.mention import MENTIONS, delivered_rows, read_mentions
 from identity.model import Parameters
 from identity.nodes import create_nodes
 from identity.sound import create_sounds
-from warehouse.duck import connect
+from warehouse.duck import SPOILT, connect
 from warehouse.home import Home
 
 Progress = Callable[[int, int | None, str], None]
@@ -78,7 +78,7 @@ def resolve(
         except duckdb.IOException as error:
             # A block that the disk spoilt is found when it is read. Of what was kept, nothing is the only copy; where
             # it is another file's, working all out anew meets it again.
-            if anew or kept.SPOILT not in str(error):
+            if anew or SPOILT not in str(error):
                 raise
             return _resolve(work_file, home, run_id, used, _Clock(progress), anew=True)
 

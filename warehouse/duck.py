@@ -21,6 +21,9 @@ import duckdb
 import pyarrow as pa
 
 DEFAULT_MEMORY_LIMIT = "6GB"
+# What the engine says of a file that another process has open, and of a block whose checksum is another.
+HELD_BY_ANOTHER = "Could not set lock"
+SPOILT = "Corrupt database file"
 # Of files written anew: from here on texts are kept in dictionaries whose words are compressed, in one pass.
 STORAGE = "v1.4.0"
 _CHECKING = Lock()

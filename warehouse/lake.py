@@ -25,7 +25,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.duck import connect, load_extension
+from warehouse.duck import HELD_BY_ANOTHER, connect, load_extension
 from warehouse.home import Home
 from warehouse.lock import Held, take_lock
 from warehouse.rooms import PUBLISHED, RESTRICTED, SCHEMA
@@ -142,7 +142,7 @@ def _attach(
             return
         except duckdb.IOException as error:
             # The restricted catalog is open in one process at a time: wait for that reader, or writer, to be done.
-            if "Could not set lock" not in str(error):
+            if HELD_BY_ANOTHER not in str(error):
                 raise _unusable(lake, data, "the file cannot be read or written") from None
             if time.monotonic() > deadline:
                 raise LakeBusy(f"the {lake} lake is open in another process; close it and try again.") from None

@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 
 from warehouse.begun import begin_database
-from warehouse.duck import connect
+from warehouse.duck import HELD_BY_ANOTHER, connect
 from warehouse.home import Home
 from warehouse.lake import NOTHING, NothingPublished, attach_published, snapshots_of
 from warehouse.lock import Held
@@ -163,7 +163,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, file: str, write: bool) -> No
             connection.execute(f"ATTACH '{file}' AS worklist{'' if write else ' (READ_ONLY)'}")
             return
         except duckdb.Error as error:
-            if "Could not set lock" not in str(error):
+            if HELD_BY_ANOTHER not in str(error):
                 raise WorklistUnusable(
                     f"the ledger of the work-list cannot be opened ({type(error).__name__});"
                     f" check worklist/{LEDGER_FILE}."
