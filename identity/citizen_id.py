@@ -186,18 +186,38 @@ def assign_ids(
     first_run_id), ``origins`` (mention, origin) and ``redirects``. Returns counts: minted, merged, split, revived. The
     ledger changes in one transaction, which also leaves ``token``.
     """
+    # Outside of the transaction: the engine scans a table that the same transaction made in one thread.
+    _recall(connection, scope)
+    create_candidates(connection)
+    _choose(connection, run_id)
+    _find_retired(connection)
+    _find_changes(connection)
     connection.execute("BEGIN")
     try:
-        _recall(connection, scope)
-        create_candidates(connection)
-        counts = _choose(connection, run_id)
+        _write_citizens(connection, run_id)
+        _write_redirects(connection, run_id)
         connection.execute("DELETE FROM ledger.state")
         connection.execute("INSERT INTO ledger.state VALUES (?)", [token])
         connection.execute("COMMIT")
     except duckdb.Error:
         connection.execute("ROLLBACK")
         raise
-    return counts
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE redirects AS
+        SELECT old_citizen_id, citizen_id, reason, run_id, happened_at
+        FROM ledger.redirect
+        -- To nobody none leads: whom it led to may be gone until the records come back.
+        JOIN (SELECT citizen_id FROM ledger.citizen WHERE is_active) USING (citizen_id)
+        WHERE revoked_run_id IS NULL
+        """
+    )
+    return {
+        "minted": _count(connection, "SELECT count(*) FROM minted"),
+        "merged": _count(connection, "SELECT count(*) FROM retired WHERE targets = 1"),
+        "split": _count(connection, "SELECT count(*) FROM retired WHERE targets > 1"),
+        "revived": _count(connection, "SELECT count(*) FROM revived"),
+    }
 
 
 def _recall(connection: duckdb.DuckDBPyConnection, scope: str | None) -> None:
@@ -248,7 +268,10 @@ def create_candidates(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int]:
+def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
+    """Create ``kept_ids`` (cluster, citizen), ``minted`` (cluster, citizen, citizen_id) for whoever has no claim to any,
+    ``cluster_choice`` of both, and ``cluster_ids``.
+    """
     chosen = _settle_contested(connection)
     take_rows(
         connection,
@@ -271,32 +294,18 @@ def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int
     start = _count(connection, "SELECT coalesce(max(sequence), 0) FROM ledger.citizen") + 1
     sequences = pa.array(np.arange(start, start + len(fresh), dtype=np.int64))
     take_rows(connection, "minted", pa.table({"cluster": fresh, "citizen": sequences, "citizen_id": mint(len(fresh))}))
+    run = run_id.replace("'", "''")
     connection.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE cluster_choice AS
-        SELECT cluster, citizen FROM kept_ids UNION ALL SELECT cluster, citizen FROM minted
-        """
-    )
-    connection.execute(
-        """
-        INSERT INTO ledger.citizen
-        SELECT citizen_id, ?, citizen, true, number_print FROM minted LEFT JOIN cluster_prints USING (cluster)
-        """,
-        [run_id],
-    )
-    counts = _retire(connection, run_id)
-    _take_down(connection)
-    connection.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE cluster_ids AS
-        SELECT cluster, citizen, citizen_id, ? AS first_run_id FROM minted
-        UNION ALL
+        f"""
+        CREATE OR REPLACE TEMP VIEW cluster_choice AS
+        SELECT cluster, citizen FROM kept_ids UNION ALL SELECT cluster, citizen FROM minted;
+        CREATE OR REPLACE TEMP TABLE known_ids AS
         SELECT cluster, c.citizen, l.citizen_id, l.first_run_id
-        FROM kept_ids AS c JOIN ledger.citizen AS l ON l.sequence = c.citizen
-        """,
-        [run_id],
+        FROM kept_ids AS c JOIN ledger.citizen AS l ON l.sequence = c.citizen;
+        CREATE OR REPLACE TEMP VIEW cluster_ids AS
+        SELECT cluster, citizen, citizen_id, '{run}' AS first_run_id FROM minted UNION ALL FROM known_ids
+        """
     )
-    return {"minted": len(fresh)} | counts
 
 
 def _settle_contested(connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
@@ -329,8 +338,10 @@ def _settle_contested(connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
     return chosen
 
 
-def _retire(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int]:
-    """Write where the ids went that nobody has any more, and take back what led away from an id that lives again."""
+def _find_retired(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``gone``, the ids that nobody has any more, ``retired``, where they went (old_citizen_id, citizen_id,
+    targets), and ``revived``, the ids that live again.
+    """
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE holders AS SELECT DISTINCT citizen FROM member_then WHERE citizen IS NOT NULL;
@@ -339,17 +350,76 @@ def _retire(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int
         WHERE sequence IN (SELECT citizen FROM holders ANTI JOIN cluster_choice USING (citizen)) AND is_active;
         CREATE OR REPLACE TEMP TABLE retired AS
         WITH followed AS (
-            SELECT gone.citizen_id AS old_citizen_id, c.citizen, count(*) AS members, sum(r.is_certain::INT) AS certain
-            FROM gone JOIN remembered AS r ON r.citizen = gone.citizen JOIN cluster_choice AS c USING (cluster)
+            SELECT gone.citizen_id AS old_citizen_id, cluster, count(*) AS members, sum(r.is_certain::INT) AS certain
+            FROM gone JOIN remembered AS r ON r.citizen = gone.citizen
             GROUP BY ALL
         )
-        SELECT old_citizen_id, l.citizen_id, count(*) OVER (PARTITION BY old_citizen_id) AS targets
-        FROM followed JOIN ledger.citizen AS l ON l.sequence = followed.citizen
-        QUALIFY row_number() OVER (PARTITION BY old_citizen_id ORDER BY certain DESC, members DESC, sequence) = 1;
+        SELECT old_citizen_id, i.citizen_id, count(*) OVER (PARTITION BY old_citizen_id) AS targets
+        FROM followed JOIN cluster_ids AS i USING (cluster)
+        QUALIFY row_number() OVER (PARTITION BY old_citizen_id ORDER BY certain DESC, members DESC, i.citizen) = 1;
         CREATE OR REPLACE TEMP TABLE revived AS
         SELECT citizen_id FROM citizen_then JOIN kept_ids ON citizen = sequence WHERE NOT is_active
         """
     )
+
+
+def _find_changes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``citizen_now`` and ``member_changes``, the rows in which the ledger changes, and ``origins``."""
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE citizen_now AS
+        SELECT l.citizen_id, l.first_run_id, l.sequence, c.citizen IS NOT NULL AS is_active,
+               CASE WHEN c.citizen IS NULL THEN l.number_print ELSE p.number_print END AS number_print
+        FROM citizen_then AS l LEFT JOIN kept_ids AS c ON c.citizen = l.sequence
+        LEFT JOIN cluster_prints AS p USING (cluster)
+        WHERE (c.citizen IS NOT NULL OR l.sequence IN (SELECT citizen FROM gone))
+          AND (l.is_active, l.number_print) IS DISTINCT FROM
+              (c.citizen IS NOT NULL, CASE WHEN c.citizen IS NULL THEN l.number_print ELSE p.number_print END);
+        CREATE OR REPLACE TEMP TABLE member_changes AS
+        WITH member_now AS (
+            SELECT k.mention, c.citizen, coalesce(r.origin, c.citizen) AS origin, p.name_print, p.number_print
+            FROM clustered AS k JOIN cluster_choice AS c USING (cluster) JOIN prints AS p USING (mention)
+            LEFT JOIN (SELECT mention, origin FROM remembered) AS r USING (mention)
+        )
+        -- Who is in no cluster any more leaves behind what it was known by.
+        SELECT mention, n.citizen,
+               CASE WHEN n.citizen IS NULL THEN o.origin ELSE n.origin END AS origin,
+               CASE WHEN n.citizen IS NULL THEN o.name_print ELSE n.name_print END AS name_print,
+               CASE WHEN n.citizen IS NULL THEN o.number_print ELSE n.number_print END AS number_print
+        FROM member_now AS n FULL JOIN member_then AS o USING (mention)
+        WHERE CASE WHEN n.citizen IS NULL THEN o.citizen IS NOT NULL
+                   ELSE (n.citizen, n.origin, n.name_print, n.number_print)
+                        IS DISTINCT FROM (o.citizen, o.origin, o.name_print, o.number_print) END;
+        CREATE OR REPLACE TEMP TABLE origins AS
+        SELECT mention, origin FROM remembered JOIN cluster_choice AS c USING (cluster) WHERE origin <> c.citizen
+        """
+    )
+
+
+def _write_citizens(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
+    """Write what the ledger keeps of citizens and mentions. Rows that change go and come again: an update in place
+    would have the whole column written again.
+    """
+    connection.execute(
+        """
+        DELETE FROM ledger.citizen WHERE sequence IN (SELECT sequence FROM citizen_now);
+        INSERT INTO ledger.citizen BY NAME FROM citizen_now;
+        DELETE FROM ledger.member
+        WHERE mention IN (SELECT mention FROM member_changes SEMI JOIN member_then USING (mention));
+        INSERT INTO ledger.member BY NAME FROM member_changes;
+        """
+    )
+    connection.execute(
+        """
+        INSERT INTO ledger.citizen
+        SELECT citizen_id, ?, citizen, true, number_print FROM minted LEFT JOIN cluster_prints USING (cluster)
+        """,
+        [run_id],
+    )
+
+
+def _write_redirects(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
+    """Write where the ids went that nobody has any more, and take back what led away from an id that lives again."""
     connection.execute(
         """
         UPDATE ledger.redirect SET revoked_run_id = ?
@@ -371,50 +441,6 @@ def _retire(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int
         UPDATE ledger.redirect SET citizen_id = retired.citizen_id FROM retired
         WHERE ledger.redirect.citizen_id = retired.old_citizen_id AND ledger.redirect.revoked_run_id IS NULL
           AND ledger.redirect.old_citizen_id <> retired.citizen_id
-        """
-    )
-    return {
-        "merged": _count(connection, "SELECT count(*) FROM retired WHERE targets = 1"),
-        "split": _count(connection, "SELECT count(*) FROM retired WHERE targets > 1"),
-        "revived": _count(connection, "SELECT count(*) FROM revived"),
-    }
-
-
-def _take_down(connection: duckdb.DuckDBPyConnection) -> None:
-    """Write what the ledger keeps of citizens and mentions. Rows that change go and come again: an update in place
-    would have the whole column written again.
-    """
-    connection.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE citizen_now AS
-        SELECT l.citizen_id, l.first_run_id, l.sequence, c.citizen IS NOT NULL AS is_active,
-               CASE WHEN c.citizen IS NULL THEN l.number_print ELSE p.number_print END AS number_print
-        FROM citizen_then AS l LEFT JOIN kept_ids AS c ON c.citizen = l.sequence
-        LEFT JOIN cluster_prints AS p USING (cluster)
-        WHERE (c.citizen IS NOT NULL OR l.sequence IN (SELECT citizen FROM gone))
-          AND (l.is_active, l.number_print) IS DISTINCT FROM
-              (c.citizen IS NOT NULL, CASE WHEN c.citizen IS NULL THEN l.number_print ELSE p.number_print END);
-        DELETE FROM ledger.citizen WHERE sequence IN (SELECT sequence FROM citizen_now);
-        INSERT INTO ledger.citizen BY NAME FROM citizen_now;
-        CREATE OR REPLACE TEMP TABLE member_now AS
-        SELECT k.mention, c.citizen, coalesce(r.origin, c.citizen) AS origin, p.name_print, p.number_print
-        FROM clustered AS k JOIN cluster_choice AS c USING (cluster) JOIN prints AS p USING (mention)
-        LEFT JOIN (SELECT mention, origin FROM remembered) AS r USING (mention);
-        CREATE OR REPLACE TEMP TABLE origins AS SELECT mention, origin FROM member_now WHERE origin <> citizen;
-        CREATE OR REPLACE TEMP TABLE member_changes AS
-        SELECT n.* FROM member_now AS n LEFT JOIN member_then AS o USING (mention)
-        WHERE (n.citizen, n.origin, n.name_print, n.number_print)
-              IS DISTINCT FROM (o.citizen, o.origin, o.name_print, o.number_print)
-        UNION ALL
-        SELECT mention, NULL, origin, name_print, number_print FROM member_then
-        WHERE citizen IS NOT NULL AND mention NOT IN (SELECT mention FROM member_now);
-        DELETE FROM ledger.member WHERE mention IN (SELECT mention FROM member_changes);
-        INSERT INTO ledger.member BY NAME FROM member_changes;
-        CREATE OR REPLACE TEMP TABLE redirects AS
-        SELECT old_citizen_id, citizen_id, reason, run_id, happened_at FROM ledger.redirect
-        WHERE revoked_run_id IS NULL
-          -- To nobody none leads: whom it led to may be gone until the records come back.
-          AND citizen_id IN (SELECT citizen_id FROM ledger.citizen WHERE is_active)
         """
     )
 

@@ -293,8 +293,12 @@ def create_decided_pairs(connection: duckdb.DuckDBPyConnection) -> None:
     )
     nowhere = connection.execute(
         f"""
+        WITH placed AS MATERIALIZED (
+            SELECT mention FROM node_of SEMI JOIN (
+                SELECT unnest([mention_l, mention_r]) AS mention FROM decisions) USING (mention)
+        )
         SELECT decision_id FROM decisions WHERE verdict = '{LINK}' AND NOT (
-            mention_l IN (SELECT mention FROM node_of) AND mention_r IN (SELECT mention FROM node_of))
+            mention_l IN (FROM placed) AND mention_r IN (FROM placed))
         """
     ).fetchall()
     if nowhere:

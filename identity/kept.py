@@ -110,7 +110,7 @@ def _quoted(file: Path) -> str:
 
 
 def keep_all(connection: duckdb.DuckDBPyConnection, standing: Standing, token: str) -> None:
-    """Keep of a whole run what was not kept when it was made. Needs its tables, ``citizens`` and ``review``."""
+    """Keep of a whole run what was not kept when it was made. Needs its tables and ``review``."""
     connection.execute(
         f"""
         BEGIN;
@@ -118,7 +118,6 @@ def keep_all(connection: duckdb.DuckDBPyConnection, standing: Standing, token: s
         CREATE TABLE kept.scored AS {SCORED_ROWS};
         CREATE TABLE kept.edge AS FROM edges;
         CREATE TABLE kept.node_cluster AS SELECT {_NODE_CLUSTER} FROM node_clusters;
-        CREATE TABLE kept.citizen AS FROM citizens;
         CREATE TABLE kept.review AS FROM review;
         CREATE TABLE kept.life AS FROM lives;
         CREATE TABLE kept.sound AS FROM sounds;

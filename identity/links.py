@@ -80,8 +80,8 @@ def link_rows(subjects: str = SUBJECTS) -> str:
     """
 
 
-def create_citizens(connection: duckdb.DuckDBPyConnection, links: str) -> None:
-    """Create ``citizens``, one row per cluster of ``links``: id and number, confidence, sound number, first run.
+def create_citizens(connection: duckdb.DuckDBPyConnection, links: str, table: str = "temp.citizens") -> None:
+    """Create ``table``, one row per cluster of ``links``: id and number, confidence, sound number, first run.
 
     Most rest on one number and one name: a mean is taken of the others.
     """
@@ -89,7 +89,7 @@ def create_citizens(connection: duckdb.DuckDBPyConnection, links: str) -> None:
     by_evidence = ", ".join(f"'{reason}'" for reason in REASONS if reason.endswith(_BY_EVIDENCE))
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE citizens AS
+        CREATE OR REPLACE TABLE {table} AS
         WITH weighed AS (
             SELECT cluster, CASE
                 WHEN reason IN ({by_evidence}) THEN

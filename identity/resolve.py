@@ -145,7 +145,7 @@ class _Run:
         self.clock.done()
         connection.execute(f"CREATE OR REPLACE TEMP TABLE open_pairs AS {links.without_joined('scored_pairs')}")
         connection.execute(f"CREATE TABLE kept.link AS {links.link_rows()}")
-        links.create_citizens(connection, "kept.link")
+        links.create_citizens(connection, "kept.link", "kept.citizen")
         links.create_review(connection, partition)
         kept.keep_all(connection, standing, self.token)
         kept.publish(connection, self.token)
