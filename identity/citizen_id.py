@@ -221,10 +221,11 @@ def assign_ids(
 
 
 def _recall(connection: duckdb.DuckDBPyConnection, scope: str | None) -> None:
-    """Create ``cluster_prints``, and ``member_then`` and ``citizen_then``: the ledger's rows that a run can speak of.
+    """Create ``cluster_prints`` (cluster, number, number_print), and ``member_then`` and ``citizen_then``: the ledger's
+    rows that a run can speak of.
 
-    Of a few these are read from the ledger once, and then looked at often. Prints are of numbers that clusters own: a
-    conflict claims no id by a number that is another's.
+    Of a few these are read from the ledger once, and then looked at often. Prints are of numbers that clusters own, or
+    null: a conflict claims no id by a number that is another's.
     """
     members, citizens, kind = "", "", "VIEW"
     if scope is not None:
@@ -234,7 +235,7 @@ def _recall(connection: duckdb.DuckDBPyConnection, scope: str | None) -> None:
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE cluster_prints AS
-        SELECT cluster, {print_of("own_number")} AS number_print FROM cluster_numbers WHERE own_number IS NOT NULL;
+        SELECT cluster, number, {print_of("own_number")} AS number_print FROM cluster_numbers;
         CREATE OR REPLACE TEMP {kind} member_then AS SELECT * FROM ledger.member {members};
         CREATE OR REPLACE TEMP {kind} citizen_then AS SELECT * FROM ledger.citizen {citizens}
         """
@@ -269,7 +270,7 @@ def create_candidates(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _choose(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
-    """Create ``kept_ids`` (cluster, citizen), ``minted`` (cluster, citizen, citizen_id) for whoever has no claim to any,
+    """Create ``kept_ids`` (cluster, citizen), ``minted`` (cluster, citizen, citizen_id) of whoever has a claim to none,
     ``cluster_choice`` of both, and ``cluster_ids``.
     """
     chosen = _settle_contested(connection)

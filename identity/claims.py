@@ -27,7 +27,10 @@ LIKENESS = (
 # Two full days that a keyboard or the lunar calendar explains: one digit, day and month swapped, two months.
 BIRTH_MACROS = f"""
 CREATE OR REPLACE MACRO is_near_day(a, b) AS
-    a = b OR hamming(strftime(a, '%Y%m%d'), strftime(b, '%Y%m%d')) = 1
+    a = b
+    -- One digit is of the year, the month or the day. To write dates out takes long, and most differ in more.
+    OR ((year(a) = year(b))::INT + (month(a) = month(b))::INT + (day(a) = day(b))::INT = 2
+        AND hamming(strftime(a, '%Y%m%d'), strftime(b, '%Y%m%d')) = 1)
     OR (year(a) = year(b) AND month(a) = day(b) AND day(a) = month(b));
 CREATE OR REPLACE MACRO is_other_birth(a, b) AS
     a IS NOT NULL AND b IS NOT NULL AND NOT is_near_day(a, b) AND abs(date_diff('day', a, b)) > {thresholds.LUNAR_DAYS};

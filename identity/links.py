@@ -80,7 +80,7 @@ def link_rows(subjects: str = SUBJECTS) -> str:
     """
 
 
-def create_citizens(connection: duckdb.DuckDBPyConnection, links: str, table: str = "temp.citizens") -> None:
+def create_citizens(connection: duckdb.DuckDBPyConnection, links: str, table: str = "citizens") -> None:
     """Create ``table``, one row per cluster of ``links``: id and number, confidence, sound number, first run.
 
     Most rest on one number and one name: a mean is taken of the others.
@@ -105,9 +105,8 @@ def create_citizens(connection: duckdb.DuckDBPyConnection, links: str, table: st
         )
         SELECT cluster, i.citizen_id,
                coalesce(mean, {thresholds.NUMBER_CONFIDENCE["id"]}::DOUBLE) AS identity_confidence,
-               n.number AS id_no, i.first_run_id, i.citizen, p.number_print
-        FROM cluster_ids AS i JOIN cluster_numbers AS n USING (cluster)
-        LEFT JOIN cluster_prints AS p USING (cluster) LEFT JOIN means USING (cluster)
+               p.number AS id_no, i.first_run_id, i.citizen, p.number_print
+        FROM cluster_ids AS i JOIN cluster_prints AS p USING (cluster) LEFT JOIN means USING (cluster)
         """
     )
 

@@ -17,7 +17,7 @@ MENTIONS = "int_mentions__unioned"
 
 # What is most often a text of at most twelve bytes, which the engine's own digest tells from every other: the second
 # digest is spent on those that are longer.
-_MOSTLY_SHORT = {
+MOSTLY_SHORT = {
     "name": if_long("name"),
     "phones": "CASE WHEN len(phones) > 1 OR strlen(phones[1]) > 12 THEN array_to_string(phones, ' ') END",
 }
@@ -64,8 +64,8 @@ def delivered_rows(connection: duckdb.DuckDBPyConnection, catalog: str, among: s
         raise MentionsUnusable(
             f"identity: intermediate.{MENTIONS} lacks {', '.join(missing)}; build it from shape mentions."
         )
-    texts = [_MOSTLY_SHORT.get(column, column) for column in NEEDED if kinds[column] == "VARCHAR"]
-    row_hash = digest(NEEDED, [*texts, _MOSTLY_SHORT["phones"]])
+    texts = [MOSTLY_SHORT.get(column, column) for column in NEEDED if kinds[column] == "VARCHAR"]
+    row_hash = digest(NEEDED, [*texts, MOSTLY_SHORT["phones"]])
     return f"SELECT {', '.join(NEEDED)}, {row_hash} AS row_hash FROM {relation} {among}"
 
 

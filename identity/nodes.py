@@ -7,7 +7,8 @@ import duckdb
 from identity import thresholds
 from identity.content_id import content_id
 from identity.decisions import create_decided_pairs, separate_decided
-from warehouse.digest import text_digest
+from identity.mention import MOSTLY_SHORT
+from warehouse.digest import digest, if_long
 
 # What holds the mentions of a node together; ``create_node_members`` says how.
 KINDS = ("anchor", "conflict", "document", "residual", "withdrawn")
@@ -21,18 +22,19 @@ _GATHERED = {
     "accounts": "bank_account", "households": "household_key",
 }  # fmt: skip
 
+# A node whose mentions bear one name has no list of it.
+_NAMES = ("names", "sounds")
 # All that a mention says, but for its sex, and its sound, which follows from the name.
 _SAID = {column: value for column, value in _GATHERED.items() if column != "sounds"} | {
     "born": "born", "number_birth": "CASE WHEN kind = 'anchor' THEN number_birth END",
     "hukou": "hukou_district", "managing": "managing_district", "phones": "CASE WHEN len(phones) > 0 THEN phones END",
 }  # fmt: skip
 _BORN = "coalesce(birth_day, CASE WHEN kind = 'anchor' THEN number_birth END)"
-_PHONES = "array_to_string(phones, ' ')"
 # By what mentions of one node are told to say the same: numbers and days, for the least of many texts is slow to find.
 # Else by a digest of the text. What a sound number tells is the same for all that agree with its owner.
 _COMPARED = {column: _SAID[column] for column in ("birth_years", "born")} | {
     "names": "name_number", "number_birth": "NULL", "households": "household",
-    "phones": f"CASE WHEN len(phones) > 0 THEN {text_digest(_PHONES)} END",
+    "phones": f"CASE WHEN len(phones) > 0 THEN {digest(['phones'], [MOSTLY_SHORT['phones']])} END",
 }  # fmt: skip
 _SEX_OF_ONE = "CASE WHEN kind = 'anchor' THEN number_sex WHEN sex IN ('male', 'female') THEN sex END"
 _SEX_OF_MANY = """CASE WHEN any_value(kind) = 'anchor' THEN min(number_sex)
@@ -175,7 +177,7 @@ def describe_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     Lists are sorted, so that neither row order nor threads change them.
 
     The mentions of most nodes say one thing in each column, and gathering values in lists is most of the work: it is
-    done for the others only, as well as the list of their sounds.
+    done for the others only. Lists of names and of their sounds are null where all else is even, too.
     """
     connection.execute(
         f"""
@@ -208,7 +210,7 @@ def describe_nodes(connection: duckdb.DuckDBPyConnection) -> None:
             UNION ALL SELECT * EXCLUDE (is_even) FROM said_often WHERE is_even
         )
         SELECT node, kind, mention_count, first_key, own_number, one_names AS name,
-               {", ".join(f"{_listed(f'one_{column}')} AS {column}" for column in _GATHERED if column in _SAID)},
+               {", ".join(f"{_listed(f'one_{column}')} AS {column}" for column in _GATHERED if column not in _NAMES)},
                {_listed("one_born", "one_number_birth")} AS birth_days, sex, coalesce(one_phones, []) AS phones,
                {_listed("one_hukou", "one_managing")} AS districts
         FROM even
@@ -227,7 +229,7 @@ def _said(nodes: str) -> str:
 def _agree(column: str) -> str:
     """SQL aggregate: whether the mentions of a group say no two things in a column of ``_SAID``."""
     value = _SAID[column]
-    compared = _COMPARED.get(column, f"CASE WHEN {value} IS NOT NULL THEN {text_digest(value)} END")
+    compared = _COMPARED.get(column, f"CASE WHEN {value} IS NOT NULL THEN {digest([value], [if_long(value)])} END")
     return f"min({compared}) IS NOT DISTINCT FROM max({compared})"
 
 

@@ -14,13 +14,16 @@ from warehouse.digest import text_digest
 # Of what it is asked how many nodes carry it.
 COUNTED = ("phones", "addresses")
 
-# A node's row: what does not follow from the rest of it. Most phones and addresses are rare.
+# A node's row: what does not follow from the rest of it. Most phones and addresses are rare, most nodes have one name;
+# names and sounds are told of the others.
 NODE_COLUMNS = (
     "node", "kind", "mention_count", "first_key", "own_number", "names", "sounds", "damaged", "birth_years",
     "certificates", "documents", "addresses", "accounts", "households", "birth_days", "sex", "phones", "districts",
     "name", "sound_number", "surname_number", "given_number", "kin", "kin_sounds", "is_founder", "name_count",
     "common_phones", "common_addresses",
 )  # fmt: skip
+# What is not there where a node has one name only.
+_WHOLE = {"names": "coalesce(names, [name]) AS names", "sounds": "coalesce(sounds, [sound]) AS sounds"}
 # The nodes of the candidate pairs.
 PAIRED = "(SELECT unnest([left_node, right_node]) AS node FROM pairs)"
 COMPARED = f"(SELECT * FROM nodes SEMI JOIN {PAIRED} USING (node))"
@@ -42,10 +45,13 @@ def create_comparable_nodes(connection: duckdb.DuckDBPyConnection, table: str) -
     """
     connection.execute(
         f"""
+        -- To put profiles together takes longer than to read three columns of them once more.
+        CREATE OR REPLACE TEMP TABLE carried AS SELECT node, kind, name, phones, addresses FROM profiles;
         CREATE OR REPLACE TABLE name_counts AS
-        SELECT name, {name_class("count(*)")} AS name_count FROM profiles WHERE kind = 'anchor' GROUP BY name;
+        SELECT name, {name_class("count(*)")} AS name_count FROM carried WHERE kind = 'anchor' GROUP BY name;
         {_common("phones", thresholds.RARE_PHONE_NODES)}
         {_common("addresses", thresholds.RARE_ADDRESS_NODES)}
+        DROP TABLE carried;
         -- The engine takes profiles for few, and would look up what is joined in a table of the widest rows there are.
         SET disabled_optimizers = 'build_side_probe_side';
         CREATE OR REPLACE TABLE {table} AS {node_rows()};
@@ -64,7 +70,7 @@ def node_rows() -> str:
     told = {
         "kind": f"p.kind::{enum(KINDS)} AS kind",
         "sex": f"p.sex::{enum(('male', 'female'))} AS sex",
-        "sounds": "coalesce(p.sounds, [s.sound]) AS sounds",
+        "sounds": "p.sounds AS sounds",
         "is_founder": f"""
             CASE WHEN p.kind IN ('anchor', 'conflict', 'document') THEN true WHEN p.kind = 'residual' THEN
                 length(p.name) >= 2 AND NOT is_polite(p.name) AND NOT has_unreadable(p.name)
@@ -115,12 +121,13 @@ def name_class(count: str) -> str:
 
 
 def _common(column: str, limit: int) -> str:
-    """SQL: table ``node_common_<column>``, of each node the items that more than ``limit`` nodes carry."""
+    """SQL: table ``node_common_<column>``, of each node of ``carried`` the items that more than
+    ``limit`` nodes carry."""
     return f"""
         CREATE OR REPLACE TABLE node_common_{column} AS
         WITH items AS MATERIALIZED (
             SELECT node, item, {text_digest("item")} AS number
-            FROM (SELECT node, unnest({column}) AS item FROM profiles WHERE len({column}) > 0)
+            FROM (SELECT node, unnest({column}) AS item FROM carried WHERE len({column}) > 0)
         )
         SELECT node, list_sort(list(item)) AS common_{column}
         FROM items SEMI JOIN (SELECT number FROM items GROUP BY number HAVING count(*) > {limit}) USING (number)
@@ -134,19 +141,22 @@ def score_pairs(connection: duckdb.DuckDBPyConnection, parameters: Parameters, n
     Relation ``nodes`` holds the nodes that are compared, and ``sounds`` their names.
     """
     # Here, because it takes half a second that a command without linking need not wait.
-    from splink import DuckDBAPI, Linker
+    from splink import Linker
+
+    from identity.splink_api import NarrowAPI
 
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE compared_nodes AS
-        SELECT node, {", ".join(COMPARED_COLUMNS)} FROM {nodes} JOIN sounds USING (name)
+        SELECT node, {", ".join(_WHOLE.get(column, column) for column in COMPARED_COLUMNS)}
+        FROM {nodes} JOIN sounds USING (name)
         """
     )
     connection.execute(
         "CREATE OR REPLACE TABLE blocked AS"
         " SELECT '0' AS match_key, left_node AS join_key_l, right_node AS join_key_r FROM pairs"
     )
-    api = DuckDBAPI(connection)
+    api = NarrowAPI(connection, [comparison.name for comparison in COMPARISONS])
     # Splink's own look at the settings would only be logged, and costs as much as scoring a day.
     settings = splink_settings(parameters)
     linker = Linker(api.register("compared_nodes"), settings, log_level=None, validate_settings=False)

@@ -56,7 +56,9 @@ def compare(
 ) -> None:
     """Let Splink compare the nodes of ``pairs`` (left_node, right_node): table ``into`` with gamma_ and weights."""
     odds = 2**parameters.prior_weight
-    from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+    from splink import Linker, SettingsCreator, block_on
+
+    from identity.splink_api import NarrowAPI
 
     settings = SettingsCreator(
         link_type="dedupe_only",
@@ -72,11 +74,11 @@ def compare(
         f"CREATE OR REPLACE TABLE blocked AS"
         f" SELECT '0' AS match_key, left_node AS join_key_l, right_node AS join_key_r FROM {pairs}"
     )
-    api = DuckDBAPI(connection)
+    names = [comparison.name for comparison in configuration.comparisons]
+    api = NarrowAPI(connection, names)
     linker = Linker(api.register("nodes"), settings, log_level=None)
     linker.table_management.register_blocked_pairs_for_predict(api.register("blocked"))
     scored = linker.inference.predict(warning_mode="never")
-    names = [comparison.name for comparison in configuration.comparisons]
     columns = "".join(f", gamma_{name}, mw_{name} AS weight_{name}" for name in names)
     connection.execute(
         f"CREATE OR REPLACE TABLE {into} AS"
