@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import duckdb
 from splink import DuckDBAPI
 
 PREDICTIONS = "__splink__df_predict"
@@ -21,7 +22,7 @@ class NarrowAPI(DuckDBAPI):
     lists: to write them takes as long as comparing. Its other tables are left as they are.
     """
 
-    def __init__(self, connection: object, comparisons: Sequence[str]) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, comparisons: Sequence[str]) -> None:
         super().__init__(connection)
         self.columns = f"node_l, node_r, match_weight, {gammas_and_weights(comparisons)}"
 
