@@ -1,8 +1,9 @@
-"""Names are compared by character and by sound, never by byte."""
+"""Names are compared by character and by sound, never by byte; days by what a keyboard or the calendar explains."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from itertools import product
 
 import duckdb
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from benchmarks.names import create_strangers
 from identity import han
+from identity.claims import BIRTH_MACROS
 from identity.comparisons import COMPARISONS
 from identity.sound import read_names
 from warehouse.duck import connect, take_rows
@@ -146,3 +148,22 @@ def test_few_other_places_rule_out_no_number_that_is_one_edit_away(macros: duckd
         [number, sorted(edited)],
     ).fetchall()[0]
     assert (near > 300, far > 5, differ) == (True, True, 0)
+
+
+def test_a_day_is_near_exactly_where_one_digit_differs_or_day_and_month_are_swapped() -> None:
+    days = [date(1949, 1, 1) + timedelta(days=n) for n in range(20_000)]
+    pivots = [date(1961, 4, 12), date(1970, 1, 1), date(1988, 11, 11), date(2000, 2, 29)]
+
+    def is_near(a: date, b: date) -> bool:
+        written = zip(f"{a:%Y%m%d}", f"{b:%Y%m%d}", strict=True)
+        return sum(one != other for one, other in written) <= 1 or (a.year, a.month, a.day) == (b.year, b.day, b.month)
+
+    expected = {(a, b) for a in pivots for b in days if is_near(a, b)}
+    with connect() as duck:
+        duck.execute(BIRTH_MACROS)
+        found = duck.execute(
+            "SELECT a, b FROM (SELECT DISTINCT unnest($1) AS a) CROSS JOIN (SELECT DISTINCT unnest($2) AS b)"
+            " WHERE is_near_day(a, b)",
+            [pivots, days],
+        ).fetchall()
+    assert (len(expected) > 20, set(found)) == (True, expected)
