@@ -46,13 +46,21 @@ _PRINT_UNMARKED = (
 )
 
 
+def pair_id(left: str, right: str) -> str:
+    """SQL: the short id of a pair of mention keys, whichever is named first."""
+    return f"substr(md5(least({left}, {right}) || ',' || greatest({left}, {right})), 1, 10)"
+
+
 class DecisionRefused(ValueError):
     """A decision cannot be taken down: one sentence that says why and what to mend."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One row of the ledger. ``verdict`` is link, non-link, undecided or revoked (then ``revokes`` names the row)."""
+    """One row of the ledger. ``verdict`` is link, non-link, undecided or revoked (then ``revokes`` names the row).
+
+    ``decided_at`` is in UTC; ``pair_id`` is that of the queue.
+    """
 
     decision_id: str
     verdict: str
@@ -61,6 +69,7 @@ class Decision:
     author: str
     reason: str
     decided_at: str
+    pair_id: str
     revokes: str | None = None
 
 
@@ -166,8 +175,8 @@ def history(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[Decisio
     """Every row of the ledger, oldest first."""
     with _ledger(connection, folder):
         rows = connection.execute(
-            "SELECT decision_id, verdict, mention_key_l, mention_key_r, author, reason, decided_at::VARCHAR, revokes "
-            "FROM decided.decision ORDER BY sequence"
+            "SELECT decision_id, verdict, mention_key_l, mention_key_r, author, reason, decided_at::VARCHAR, "
+            f"{pair_id('mention_key_l', 'mention_key_r')}, revokes FROM decided.decision ORDER BY sequence"
         ).fetchall()
     return [Decision(*row) for row in rows]
 

@@ -19,6 +19,7 @@ import duckdb
 from identity import thresholds
 from identity.clustering import is_linkable, weight_needed
 from identity.comparisons import COMPARISONS
+from identity.decisions import pair_id
 from identity.neighbourhood import MENTIONS, build, open_run
 from identity.review import agreement
 from identity.sentences import COMPARISONS_IN_CHINESE, LEVELS_IN_CHINESE, Sentence, link_sentences, sentence
@@ -135,14 +136,14 @@ class Explanation:
 
 
 def explain(work_file: Path, asked: str, *, reveal: bool = False) -> Explanation:
-    """Explain a mention key, a citizen id, or two of either with a comma between.
+    """Explain a mention key, a citizen id, two of either with a comma between, or a pair by its id in the queue.
 
     Raises ``SubjectUnknown``, and ``MentionsUnusable`` when there is no run to explain.
     """
     with open_run(work_file) as connection:
         names = [asked.strip()]
         if _kind(connection, names[0]) is None:
-            names = [name.strip() for name in asked.split(",")]
+            names = _keys_of_pair(connection, names[0]) or [name.strip() for name in asked.split(",")]
         kinds = [_kind(connection, name) for name in names]
         for name, kind in zip(names, kinds, strict=True):
             if kind is None:
@@ -166,6 +167,19 @@ def _kind(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
     return row[0] if row else None
 
 
+def _keys_of_pair(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:
+    """The two mention keys of a pair that the review shows under this id, or that was scored; none if it is no id."""
+    if re.fullmatch("[0-9a-f]{10}", name) is None:
+        return []
+    tables = ("review_pairs", "decision_reports", "scored_pairs")
+    pairs = " UNION ALL ".join(f"SELECT mention_key_l, mention_key_r FROM work.identity.{table}" for table in tables)
+    row = connection.execute(
+        f"SELECT mention_key_l, mention_key_r FROM ({pairs}) WHERE {pair_id('mention_key_l', 'mention_key_r')} = ?",
+        [name],
+    ).fetchone()
+    return list(row) if row else []
+
+
 def _unknown(connection: duckdb.DuckDBPyConnection, name: str) -> str:
     gone = connection.execute(
         "SELECT citizen_id FROM work.identity.redirects WHERE old_citizen_id = ?", [name]
@@ -174,7 +188,10 @@ def _unknown(connection: duckdb.DuckDBPyConnection, name: str) -> str:
         return (
             f"explain: citizen {name} was retired and is {gone[0]} now; explain that one, or rongtong resolve {name}."
         )
-    return f"explain: the last run knows no mention or citizen {name}; a mention is source/table/record/role."
+    return (
+        f"explain: the last run knows no mention, citizen or pair {name}; a mention is source/table/record/role, a pair"
+        " two of them with a comma between, or its id in review next."
+    )
 
 
 def _closest(connection: duckdb.DuckDBPyConnection, left: str, right: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from identity.decisions import load_decisions
+from identity.decisions import load_decisions, pair_id
 from identity.mention import MentionsUnusable
 from warehouse.duck import connect
 
@@ -94,7 +94,7 @@ def _create_queue(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT mention_key, count(*) OVER (PARTITION BY coalesce(citizen_id, mention_key)) AS mentions
             FROM work.identity.mention_links
         )
-        SELECT substr(md5(one || ',' || other), 1, 10) AS pair_id, once.mention_key_l, once.mention_key_r, match_weight,
+        SELECT {pair_id("one", "other")} AS pair_id, once.mention_key_l, once.mention_key_r, match_weight,
                reason, l.mentions + r.mentions AS mentions,
                round(CASE WHEN reason <> '{OPEN_QUESTION}' THEN 1
                           ELSE 4 / ((1 + pow(2, -match_weight)) * (1 + pow(2, match_weight))) END
@@ -119,10 +119,10 @@ def queue(connection: duckdb.DuckDBPyConnection, limit: int | None = None) -> li
     return [Waiting(*row) for row in rows]
 
 
-def find_pair(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[str, str]:
+def find_pair(connection: duckdb.DuckDBPyConnection, name: str, *, decided: bool = False) -> tuple[str, str]:
     """The two mention keys of a pair: by its id in the queue, or two keys with a comma between.
 
-    Raises ``NoSuchPair``.
+    ``decided``: also one that waits no more, because it was decided. Raises ``NoSuchPair``.
     """
     if "," in name:
         left, right = (key.strip() for key in name.split(",", 1))
@@ -133,11 +133,20 @@ def find_pair(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[str, st
             raise NoSuchPair(f"review: the last run does not hold both of {left} and {right}; see review next.")
         return left, right
     found = connection.execute("SELECT mention_key_l, mention_key_r FROM waiting WHERE pair_id = ?", [name]).fetchone()
-    if found is None:
+    if found is not None:
+        return str(found[0]), str(found[1])
+    was_decided = connection.execute(
+        "SELECT mention_key_l, mention_key_r, decision_id FROM decision_reports"
+        f" WHERE {pair_id('mention_key_l', 'mention_key_r')} = ? AND trouble IS DISTINCT FROM 'a record is gone'",
+        [name],
+    ).fetchone()
+    if was_decided is None:
+        raise NoSuchPair(f"review: no pair {name} waits; another run changed the queue: review next.")
+    if not decided:
         raise NoSuchPair(
-            f"review: no pair {name} waits; it was decided, or another run changed the queue: review next."
+            f"review: no pair {name} waits: {was_decided[2]} decides it; revoke that, or name its two mention keys."
         )
-    return str(found[0]), str(found[1])
+    return str(was_decided[0]), str(was_decided[1])
 
 
 def read_values(connection: duckdb.DuckDBPyConnection, mention_keys: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -131,7 +131,11 @@ class Connection:
 
 
 def _unreadable(conn_id: str) -> SourceError:
-    return SourceError(conn_id, "the connection is neither a URI nor JSON", f"correct AIRFLOW_CONN_{conn_id.upper()}")
+    return SourceError(
+        conn_id,
+        "the connection is neither a URI nor JSON",
+        f"correct AIRFLOW_CONN_{conn_id.upper()}; in a URI, write /, #, ? and @ of a password as %2F, %23, %3F and %40",
+    )
 
 
 def _object(conn_id: str, text: str) -> dict[str, Any]:

@@ -235,10 +235,14 @@ class SourceDatabase:
         if not places:
             other = similar_name(entity.table, self._other_tables())
             hint = f"is it {other} now? " if other else ""
+            database = self._connection.path
             raise SourceError(
                 source,
-                f"the database {self._connection.path} shows no table {entity.table}",
-                f"{hint}have the owner grant SELECT on it, or correct the contract".strip(),
+                f"the database {database} shows no table {entity.table}"
+                if database
+                else f"the connection names no database, and the server's own choice shows no table {entity.table}",
+                f"{hint}{'' if database else 'name the database, '}have the owner grant SELECT on it, or correct the"
+                " contract",
             )
         if len(places) > 1:
             raise SourceError(

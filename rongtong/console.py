@@ -23,17 +23,24 @@ class Reporter:
         self.started = time.monotonic()
 
     @contextmanager
-    def step(self, title: str) -> Iterator[ProgressCallback]:
-        """Show one step from start to end; the callback takes (done, total or None, what is being done)."""
+    def step(self, title: str, ended_well: Callable[[], bool] = lambda: True) -> Iterator[ProgressCallback]:
+        """Show one step from start to end; the callback takes (done, total or None, what is being done).
+
+        ``ended_well`` is asked at the end of a step that can fail without an exception.
+        """
         began = time.monotonic()
         shown = self._live(title) if self.console.is_terminal else self._plain(title)
         with shown as callback:
             try:
                 yield callback
             except BaseException:
-                self.console.print(f"[red]✗[/] {title}  [dim]{time.monotonic() - began:.1f} s[/]")
+                self._ended(title, began, well=False)
                 raise
-        self.console.print(f"[green]✓[/] {title}  [dim]{time.monotonic() - began:.1f} s[/]")
+        self._ended(title, began, well=ended_well())
+
+    def _ended(self, title: str, began: float, *, well: bool) -> None:
+        mark = "[green]✓[/]" if well else "[red]✗[/]"
+        self.console.print(f"{mark} {title}  [dim]{time.monotonic() - began:.1f} s[/]")
 
     @contextmanager
     def _live(self, title: str) -> Iterator[ProgressCallback]:

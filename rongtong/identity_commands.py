@@ -89,7 +89,8 @@ def explain(
         str,
         typer.Argument(
             metavar="MENTION|CITIZEN|PAIR",
-            help="A mention (source/table/record/role), a citizen id, or two of either with a comma between.",
+            help="A mention (source/table/record/role), a citizen id, two of either with a comma between, or the id"
+            " of a pair that review shows.",
         ),
     ],
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also as a page for a browser.")] = None,

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -109,7 +110,7 @@ def show(
     """Both records side by side: what agrees, who stands beside, and how each piece of evidence weighs."""
     home = Home.from_environment()
     with _desk(home) as connection:
-        keys = find_pair(connection, pair)
+        keys = find_pair(connection, pair, decided=True)
     found = explain(_work_file(home), ",".join(keys), reveal=reveal)
     if reveal:
         note_access(home, home.identity, "review show", keys)
@@ -137,15 +138,29 @@ def decide(
 
 @review.command("revoke")
 def revoke_decision(
-    decision: Annotated[str, typer.Argument(metavar="DECISION", help="The decision's id: rongtong review list.")],
+    decision: Annotated[
+        str, typer.Argument(metavar="DECISION|PAIR", help="The decision's id, or its pair's: rongtong review list.")
+    ],
     why: Why,
     by: By = None,
 ) -> None:
     """Take a decision back: a row is added, none is removed."""
     home = Home.from_environment()
     with _desk(home) as connection:
-        revoke(connection, home.identity, decision, by or getpass.getuser(), why)
-    Reporter().say(f"{decision} is revoked; the next run does without it")
+        decision_id = _decision_named(history(connection, home.identity), decision)
+        revoke(connection, home.identity, decision_id, by or getpass.getuser(), why)
+    Reporter().say(f"{decision_id} is revoked; the next run does without it")
+
+
+def _decision_named(decisions: list[Decision], name: str) -> str:
+    """The decision of this id, or the last one about the pair of this id that was not revoked."""
+    revoked = {each.revokes for each in decisions}
+    of_pair = [
+        each.decision_id
+        for each in decisions
+        if each.pair_id == name and each.revokes is None and each.decision_id not in revoked
+    ]
+    return of_pair[-1] if of_pair else name
 
 
 @review.command("list")
@@ -162,15 +177,16 @@ def list_decisions(as_json: Json = False) -> None:
     rows = [
         (
             each.decision_id,
+            each.pair_id,
             each.verdict,
             _state(each, decisions, troubles),
             each.author,
-            each.decided_at[:16],
+            f"{datetime.fromisoformat(each.decided_at).astimezone(steps.CITY_TIME):%Y-%m-%d %H:%M}",
             each.reason,
         )
         for each in decisions
     ]
-    print_rows(Reporter().console, ["decision", "verdict", "state", "by", "at", "why"], rows, counted=False)
+    print_rows(Reporter().console, ["decision", "pair", "verdict", "state", "by", "at", "why"], rows, counted=False)
 
 
 def _state(decision: Decision, decisions: list[Decision], troubles: dict[str, str | None]) -> str:

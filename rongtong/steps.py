@@ -94,15 +94,15 @@ def land_source(
 
 def land_sources(home: Home, names: list[str], reporter: Reporter, *, reconcile: bool = False) -> list[LandingResult]:
     """Land each source; one that fails is complained about and does not stop the others."""
-    results = []
+    results: list[LandingResult] = []
     for name in names:
-        with reporter.step(f"landing {name}") as progress:
-            result = land_source(home, name, None, progress, reconcile=reconcile)
+        with reporter.step(f"landing {name}", ended_well=lambda: not results[-1].error) as progress:
+            results.append(land_source(home, name, None, progress, reconcile=reconcile))
+        result = results[-1]
         if result.error:
             complain(result.error)
         for sentence in _worth_reading(result):
             reporter.say(f"  {escape(sentence)}")
-        results.append(result)
     return results
 
 

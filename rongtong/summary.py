@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -117,13 +118,15 @@ def closing_page(home: Home, outcome: dict[str, Any]) -> RenderableType:
         f"snapshot  {outcome['snapshot_id']} in {home.published}",
         f"report    {outcome['report']}",
     ]
-    queries = "\n\n".join(f'[dim]# {meaning}[/]\nrongtong sql "{sql}"' for meaning, sql in QUERIES)
+    command = ".venv/bin/rongtong" if Path(".venv/bin/rongtong").exists() else "rongtong"
+    queries = "\n\n".join(f'[dim]# {meaning}[/]\n{command} sql "{sql}"' for meaning, sql in QUERIES)
     return Group(
         _sources_table(facts),
         _links_table(facts),
         _findings_table(facts),
         Panel("\n".join(lines), title=f"run {outcome['run_id']}", border_style=colour, box=box.ROUNDED),
-        Panel(queries, title="three queries to try 试试这三个查询", border_style="dim", box=box.ROUNDED),
+        # Without a frame, to be copied as they stand.
+        f"[bold]three queries to try 试试这三个查询[/]\n\n{queries}",
     )
 
 
@@ -181,8 +184,9 @@ def show_status(console: Console, home: Home, facts: dict[str, Any]) -> None:
     else:
         reason = f": {run['reason']}" if run["reason"] else ""
         # Of a run that was killed nobody wrote how it ended.
+        state = "building, or cut off" if run["last_written_at"] else run["state"]
         wrote = f", last wrote {_minute(run['last_written_at'])}" if run["last_written_at"] else ""
-        console.print(f"last run   {run['run_id']} as of {run['as_of']}, {run['state']}{wrote}{reason}", markup=False)
+        console.print(f"last run   {run['run_id']} as of {run['as_of']}, {state}{wrote}{reason}", markup=False)
     if facts["published"] is None:
         console.print("published  nothing yet")
     else:

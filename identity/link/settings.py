@@ -38,12 +38,19 @@ class Level:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One comparison: the columns it reads, when it says nothing, its levels from best to worst."""
+    """One comparison: the columns without which it says nothing, all of ``needs`` and one of ``needs_one_of``; when it
+    says nothing of a pair; its levels from best to worst.
+    """
 
     name: str
     needs: tuple[str, ...]
     unknown: str
     levels: tuple[Level, ...]
+    needs_one_of: tuple[str, ...] = ()
+
+    def can_read(self, known: set[str]) -> bool:
+        """Whether a table with these columns has what it needs."""
+        return known.issuperset(self.needs) and (not self.needs_one_of or not known.isdisjoint(self.needs_one_of))
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,7 @@ class Configuration:
         """Keep the comparisons and blocking keys that the table has the columns for."""
         return replace(
             self,
-            comparisons=tuple(c for c in self.comparisons if known.issuperset(c.needs)),
+            comparisons=tuple(c for c in self.comparisons if c.can_read(known)),
             blocking=tuple(b for b in self.blocking if known.issuperset(b.needs)),
         )
 
@@ -179,6 +186,9 @@ def _load(file: Path) -> dict[str, Any]:
         raise ConfigurationUnusable(
             f"{file.name}: the configuration cannot be read ({str(error).splitlines()[0]}); write it as YAML."
         ) from error
+    if said is None:
+        # An empty file says nothing else than what ships.
+        return {}
     if not isinstance(said, dict):
         raise ConfigurationUnusable(
             f"{file.name}: the configuration must be a list of settings, one 'name: value' a line."
@@ -232,7 +242,8 @@ def configure(script: str, wishes: Wishes) -> Configuration:
 def _comparison(name: str, said: dict[str, Any]) -> Comparison:
     levels = tuple(Level(level, str(spec["when"]), spec["m"], spec["u"], spec.get("rare"))
                    for level, spec in said["levels"].items())  # fmt: skip
-    return Comparison(name, tuple(said["needs"]), said["unknown"], levels)
+    needs, one_of = tuple(said.get("needs", ())), tuple(said.get("needs_one_of", ()))
+    return Comparison(name, needs, said["unknown"], levels, one_of)
 
 
 def _blocking_key(name: str, said: dict[str, Any], limit: int) -> BlockingKey:

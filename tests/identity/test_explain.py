@@ -247,7 +247,7 @@ def test_a_page_draws_each_bar_where_the_last_one_ended(work_file: Path) -> None
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ("silo/registration/none/man", "knows no mention or citizen silo/registration/none/man"),
+        ("silo/registration/none/man", "knows no mention, citizen or pair silo/registration/none/man"),
         (f"{ACT}/man,{ACT}/man", "two different mention keys"),
         (f"{ACT}/man,{ACT}/woman,{ELDER}/elder", "two different mention keys"),
     ],

@@ -76,7 +76,7 @@ def test_two_citizens_are_told_apart(published: Any, rongtong: Any, subjects: di
 def test_an_unknown_subject_is_one_sentence(published: Any, rongtong: Any) -> None:
     ended = rongtong(published.home, "explain", "nobody/at/all")
     assert (ended.code, ended.out) == (2, "")
-    assert "knows no mention or citizen nobody/at/all" in ended.err and "Traceback" not in ended.err
+    assert "knows no mention, citizen or pair nobody/at/all" in ended.err and "Traceback" not in ended.err
 
 
 def test_a_living_id_resolves_to_itself_and_an_unknown_one_fails(

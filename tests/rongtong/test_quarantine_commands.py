@@ -162,7 +162,7 @@ def test_of_a_run_that_was_killed_the_status_tells_when_it_last_wrote(tmp_path: 
     (home.run_folder(run.run_id) / "work.duckdb.wal").symlink_to("nowhere")
     for file, written in (("run.json", 1_700_000_000), ("work.duckdb", 1_700_000_600)):
         os.utime(home.run_folder(run.run_id) / file, (written, written))
-    assert "building, last wrote 2023-11-15 06:23" in rongtong(home.root, "status").out
+    assert "building, or cut off, last wrote 2023-11-15 06:23" in rongtong(home.root, "status").out
     told = rongtong(home.root, "status", "--json").json["last_run"]
     assert told["last_written_at"] == "2023-11-14T22:23:20+00:00"
     finish_run(home, run.run_id, RunState.FAILED, reason="a source is missing")

@@ -86,6 +86,27 @@ def test_a_decided_pair_leaves_the_queue_until_the_decision_is_revoked(
     assert pair["pair_id"] in again
 
 
+def test_a_pairs_id_leads_to_it_and_to_its_decision_after_it_was_decided(
+    home: Path, rongtong: Any, waiting: list[dict[str, Any]]
+) -> None:
+    pair = waiting[2]["pair_id"]
+    keys = {waiting[2]["mention_key_l"], waiting[2]["mention_key_r"]}
+    assert rongtong(home, "review", "decide", pair, "undecided", "--why", "two of a name", "--by", "li").code == 0
+    (row,) = [each for each in rongtong(home, "review", "list", "--json").json if each["reason"] == "two of a name"]
+    assert row["pair_id"] == pair
+    listed = rongtong(home, "review", "list").out
+    assert {pair, row["decision_id"]} <= set(listed.split())
+    for command in (("review", "show"), ("explain",)):
+        shown = rongtong(home, *command, pair, "--json")
+        assert shown.code == 0, shown.err
+        assert {record["mention_key"] for record in shown.json["records"]} == keys
+    again = rongtong(home, "review", "decide", pair, "link", "--why", "x")
+    assert (again.code, f"{row['decision_id']} decides it" in again.err) == (2, True)
+    revoked = rongtong(home, "review", "revoke", pair, "--why", "typed wrong")
+    assert (revoked.code, f"{row['decision_id']} is revoked" in revoked.out) == (0, True)
+    assert "no decision" in rongtong(home, "review", "revoke", pair, "--why", "once more").err
+
+
 def test_a_sheet_goes_out_and_comes_back_and_is_taken_in_once(home: Path, rongtong: Any, tmp_path: Path) -> None:
     sheet = tmp_path / "pairs.csv"
     assert rongtong(home, "review", "export", str(sheet), "--limit", "4").code == 0

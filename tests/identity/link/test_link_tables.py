@@ -287,6 +287,20 @@ def test_a_configuration_names_columns(tmp_path: Path) -> None:
     assert clusters["a"] == clusters["b"]
 
 
+@pytest.mark.parametrize("part", ["surname", "given_name"])
+def test_a_part_of_the_name_is_compared_where_a_table_has_no_other(tmp_path: Path, part: str) -> None:
+    rows = [{"record_id": n, part: f"name{n // 2}", "birth_date": f"19{10 + n // 2}0101"} for n in range(60)]
+    result, clusters = link(tmp_path, rows)
+    assert (result.compared, result.ignored) == (["name", "birth"], [])
+    assert all((clusters[n] == clusters[n + 1]) is (n % 2 == 0) for n in range(59))
+
+
+def test_an_empty_configuration_is_the_one_that_ships(tmp_path: Path) -> None:
+    rows, _ = latin_people(60, seed=3)
+    _, shipped = link(tmp_path, rows)
+    assert link(tmp_path, rows, "# nothing differs\n")[1] == shipped
+
+
 def test_a_level_that_a_table_never_shows_keeps_its_belief(tmp_path: Path) -> None:
     """Everybody distinct, then one pair: no level but the worst is seen among strangers, nothing fails."""
     rows = [
