@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -10,8 +11,10 @@ from typing import Any
 
 import duckdb
 import pytest
+from rich.console import Console
 
-from warehouse.home import PROJECT
+from rongtong import summary
+from warehouse.home import PROJECT, Home
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +129,17 @@ def test_queries_of_the_readme_are_answered_as_they_stand(published: Any, rongto
         assert len(ended.out.splitlines()) > 1
         # A line's last value is one that a shell can go on with.
         assert "\r" not in ended.out
+
+
+def test_queries_at_the_end_of_a_run_are_answered_as_they_are_copied(published: Any, rongtong_inside: Any) -> None:
+    facts = published.first.json | {"report": "report.html", "verdict": "passed"}
+    page = io.StringIO()
+    summary.show(Console(file=page, width=80), Home(published.home), facts)
+    queries = re.findall(r'^(?:\.venv/bin/)?rongtong sql "([^"]+)"', page.getvalue(), re.MULTILINE)
+    assert len(queries) == len(summary.QUERIES)
+    for query in queries:
+        ended = rongtong_inside(published.home, "sql", query)
+        assert ended.code == 0, ended.err
 
 
 def test_a_refused_candidate_leaves_the_former_snapshot_and_exit_code_3(

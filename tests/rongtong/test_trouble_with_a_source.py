@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def test_one_sentence_names_the_source_and_the_others_land(
     assert len(sentences) == 1, ended.err
     assert source in sentences[0]
     assert "Traceback" not in ended.err
+    assert re.findall(r"^([✗✓]) landing (\w+)", ended.out, re.MULTILINE) == [("✗", source), ("✓", other)]
     assert "wrong" not in sentences[0].replace("wrong password", "").replace("wrong token", "")
     status = rongtong(tmp_path, "status", "--json").json["sources"]
     assert status[source]["deliveries"] == 0
