@@ -70,7 +70,6 @@ def node_rows() -> str:
     told = {
         "kind": f"p.kind::{enum(KINDS)} AS kind",
         "sex": f"p.sex::{enum(('male', 'female'))} AS sex",
-        "sounds": "p.sounds AS sounds",
         "is_founder": f"""
             CASE WHEN p.kind IN ('anchor', 'conflict', 'document') THEN true WHEN p.kind = 'residual' THEN
                 length(p.name) >= 2 AND NOT is_polite(p.name) AND NOT has_unreadable(p.name)
@@ -121,8 +120,7 @@ def name_class(count: str) -> str:
 
 
 def _common(column: str, limit: int) -> str:
-    """SQL: table ``node_common_<column>``, of each node of ``carried`` the items that more than
-    ``limit`` nodes carry."""
+    """SQL: table ``node_common_<column>``: of each node of ``carried`` the items that over ``limit`` nodes carry."""
     return f"""
         CREATE OR REPLACE TABLE node_common_{column} AS
         WITH items AS MATERIALIZED (
